@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: MIT
+"""The command line: one file per sub-command, imported only when it is called, and one error boundary."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from drmbench.errors import EXIT_ERROR, EXIT_USAGE, DrmbenchError, one_line
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+# name -> (module, one line for --help); the line stands here so that --help imports nothing else.
+COMMANDS = {
+    "devices": ("drmbench.cli.devices", "List the DRM nodes and what drmbench can do with each."),
+    "fault-latency": ("drmbench.cli.fault_latency", "Time and count the first touches of mapped buffers."),
+    "compare-populate": ("drmbench.cli.compare_populate", "Prove which populate strategies did anything."),
+    "show": ("drmbench.cli.show", "Print a saved JSON report again."),
+    "schema": ("drmbench.cli.schema", "Print the JSON Schema of the reports."),
+    "vm": ("drmbench.cli.vm", "Run any of this on real DRM drivers in a virtual machine."),
+}
+
+
+class LazyGroup(click.Group):
+    """Finds a sub-command in COMMANDS and imports its module only then."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 (click's signature)
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        command = importlib.import_module(COMMANDS[cmd_name][0]).command
+        if not isinstance(command, click.Command):
+            raise TypeError(f"{COMMANDS[cmd_name][0]}.command is no click command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_module, line) in COMMANDS.items()])
+
+
+def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        from importlib.metadata import version  # noqa: PLC0415 (slow to import, seldom needed)
+
+        click.echo(f"drmbench {version('drmbench')}")
+        ctx.exit()
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version,
+              help="Print the version and exit.")
+def cli() -> None:
+    """Show what the first touch of a mapped GPU buffer costs.
+
+    Counts the page faults beside every time, on any DRM driver. Results go to
+    stdout, progress and warnings to stderr. Exit status: 0 ok, 1 error,
+    2 usage, 77 nothing here supports what was asked for.
+    """
+
+
+def _complain(text: str) -> None:
+    click.echo(f"drmbench: {one_line(text)}", err=True)
+
+
+def _usage(error: click.UsageError) -> str:
+    path = error.ctx.command_path if error.ctx else "drmbench"
+    command = path.removeprefix("drmbench").strip()
+    where = f"{command}: " if command else ""
+    return f"{where}{error.format_message().rstrip('.')}: see {path} --help"
+
+
+def _terminated(_signum: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line and return its exit status; every expected failure is one line on stderr."""
+    try:
+        status = cli.main(arguments, prog_name="drmbench", standalone_mode=False)
+        sys.stdout.flush()
+    except DrmbenchError as error:
+        _complain(str(error))
+        return error.exit_code
+    except click.UsageError as error:
+        _complain(_usage(error))
+        return EXIT_USAGE
+    except click.ClickException as error:
+        _complain(error.format_message())
+        return error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        _complain("interrupted: nothing was finished")
+        return EXIT_ERROR
+    except BrokenPipeError:
+        # The reader of our stdout is gone; keep the interpreter from complaining about it at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return EXIT_ERROR
+    except OSError as error:
+        if error.errno is None:
+            raise
+        failure = DrmbenchError(str(error.filename or "system"), "input/output", errno=error.errno)
+        _complain(str(failure))
+        return EXIT_ERROR
+    return status if isinstance(status, int) else 0
+
+
+def main() -> None:
+    """Entry point of the `drmbench` program."""
+    signal.signal(signal.SIGTERM, _terminated)
+    sys.exit(run(sys.argv[1:]))

@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""Errors that a user, a kernel or a file can cause: who, what, errno name, way out, in one line."""
+
+from __future__ import annotations
+
+import errno as errno_table
+import os
+
+EXIT_OK = 0
+EXIT_ERROR = 1
+EXIT_USAGE = 2
+EXIT_UNSUPPORTED = 77
+
+
+def errno_name(number: int) -> str:
+    """The symbol of an errno: 22 -> "EINVAL"; an unknown number comes back as "errno 4095"."""
+    return errno_table.errorcode.get(number, f"errno {number}")
+
+
+class DrmbenchError(Exception):
+    """One line for a person: `who: what: ERRNO: reason: way out`; the parts left empty are left out.
+
+    who     the thing that refused: a driver, a node, a file, a sub-command
+    what    the operation: "CREATE_DUMB", "mmap", "open"
+    errno   positive errno number, or None where no system call was involved
+    reason  what it means here; None takes the C library's text for the errno
+    remedy  what the reader can do next
+    """
+
+    exit_code = EXIT_ERROR
+
+    def __init__(
+        self,
+        who: str,
+        what: str,
+        *,
+        errno: int | None = None,
+        reason: str | None = None,
+        remedy: str = "",
+    ) -> None:
+        self.who = who
+        self.what = what
+        self.errno = errno
+        self.remedy = remedy
+        self.reason = os.strerror(errno) if reason is None and errno is not None else (reason or "")
+        symbol = "" if errno is None else errno_name(errno)
+        parts = [who, what, symbol, self.reason, remedy]
+        super().__init__(one_line(": ".join(part for part in parts if part)))
+
+
+class UsageError(DrmbenchError):
+    """The command line asks for something that makes no sense; exit status 2."""
+
+    exit_code = EXIT_USAGE
+
+
+class UnsupportedError(DrmbenchError):
+    """Nothing here can do what was asked for; exit status 77, the automake and IGT word for "skipped"."""
+
+    exit_code = EXIT_UNSUPPORTED
+
+
+def one_line(text: str) -> str:
+    """`text` without control characters, so that a hostile file or driver name cannot drive the terminal."""
+    return "".join(c if c.isprintable() else " " for c in text).strip()
