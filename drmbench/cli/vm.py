@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MIT
+"""`drmbench vm`: the same measurements on real DRM drivers in a virtual machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.group()
+def command() -> None:
+    """Run any of this on real DRM drivers in a virtual machine.
+
+    The guest is the running system, copy-on-write, under another kernel; it has
+    no network and no disks. KVM is used where it works, else emulation.
+    """
+
+
+@command.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@click.option("--kernel", default="debian-6.1", show_default=True, metavar="KERNEL",
+              help="debian-6.1, host, or a path to a kernel image or build tree.")
+@click.option("--device", "devices", multiple=True, metavar="NAME",
+              help="Driver to load; may be repeated.  [default: vkms, vgem]")
+@click.option("--cpus", type=click.IntRange(1, 255), default=1, show_default=True, help="CPUs of the guest.")
+@click.option("--memory", default="2GiB", show_default=True, metavar="SIZE", help="Memory of the guest.")
+@click.option("--timeout", "timeout_s", type=click.FloatRange(min=1), default=600.0, show_default=True,
+              metavar="S", help="Seconds until the machine is given up.")
+@click.option("--share", "shares", multiple=True, metavar="DIR", type=click.Path(path_type=Path),
+              help="Directory that the guest may write; may be repeated.")
+@click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="-- COMMAND...")
+def run(kernel: str, devices: tuple[str, ...], cpus: int, memory: str, timeout_s: float,
+        shares: tuple[Path, ...], words: tuple[str, ...]) -> int:
+    """Run COMMAND in a virtual machine with DRM drivers loaded.
+
+    Its stdout, stderr and exit status are the command's own, and the files of
+    --json FILE and the like land here. Without COMMAND's machine (it died, hung
+    or lacks a driver) the exit status is 1 and the last line tells why.
+
+    \b
+    Example: drmbench vm run -- drmbench fault-latency --device vkms
+    """
+    from drmbench.vm.lab import Request, run_command  # noqa: PLC0415 (--help needs none of it)
+
+    if not words:
+        raise click.UsageError("COMMAND is missing; write it after --, as in: vm run -- drmbench devices")
+    return run_command(Request(words, kernel, devices, cpus, memory, timeout_s, shares))
+
+
+@command.command()
+@click.option("--kernel", default="debian-6.1", show_default=True, metavar="KERNEL", help="Which kernel to fetch.")
+@click.option("--again", is_flag=True, help="Fetch even where it is cached, for the newest version.")
+def fetch(kernel: str, again: bool) -> None:
+    """Download a Debian kernel, build the drivers it lacks, and cache both.
+
+    Signatures are checked by apt and nothing is installed. The cache is
+    $XDG_CACHE_HOME/drmbench or ~/.cache/drmbench.
+    """
+    from drmbench.vm.fetch import fetch as fetch_kernel  # noqa: PLC0415
+
+    click.echo(fetch_kernel(kernel, again=again))
+
+
+@command.command(name="list")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def show(as_json: bool) -> None:
+    """Show the lab's kernels and devices, and what is cached."""
+    from drmbench.vm.listing import as_text, inventory, to_json  # noqa: PLC0415
+
+    found = inventory()
+    click.echo(to_json(found) if as_json else as_text(found))

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+"""`vm run`: a kernel, devices and a command become a machine; its outcome becomes an exit status."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from drmbench.errors import DrmbenchError, UsageError, one_line
+from drmbench.units import parse_bytes
+from drmbench.vm import accel, guest
+from drmbench.vm.console import first_trouble
+from drmbench.vm.devices import LabDevice, find_devices, kernel_options, qemu_options
+from drmbench.vm.image import BootKernel, has_module, resolve
+from drmbench.vm.machine import LabError, Outcome, boot
+from drmbench.vm.programs import find_program, require
+from drmbench.vm.shares import Share, is_hidden, plan
+from drmbench.vm.vng import Machine, find_vng, vng_command, write_stand_ins
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_LEAST_MEMORY_BYTES = 256 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What `vm run` was asked for; memory as text ("2GiB"), the limit in seconds."""
+
+    command: tuple[str, ...]
+    kernel: str
+    devices: tuple[str, ...] = ()
+    cpus: int = 1
+    memory: str = "2GiB"
+    timeout_s: float = 600.0
+    shares: tuple[Path, ...] = ()
+
+
+def run_command(request: Request) -> int:
+    """Run the command in a virtual machine and return its exit status.
+
+    Raises UsageError for a request that makes no sense, DrmbenchError where a program is missing,
+    LabError (after the console's last lines on stderr) where the machine was lost.
+    """
+    devices = find_devices(request.devices)
+    memory_bytes = _memory(request.memory)
+    kernel = resolve(request.kernel)
+    require("qemu-system-x86_64", "busybox", "modprobe", "depmod", "file", "strings", "bash")
+    vng = find_vng()
+    if kernel is None:
+        from drmbench.vm.fetch import fetch  # noqa: PLC0415 (needed once in the life of a cache)
+
+        fetch(request.kernel)
+        kernel = resolve(request.kernel)
+    if kernel is None:
+        raise DrmbenchError("vm", f"kernel {request.kernel}", reason="the fetch left no usable kernel",
+                            remedy="drmbench vm fetch --again")
+    _check_modules(kernel, devices)
+    working = Path.cwd()
+    shares = plan(request.command, kernel.tree, working, request.shares)
+    accelerator = accel.choose(find_program("qemu-system-x86_64") or "", kernel.boot)
+    with _scratch() as scratch:
+        machine = _machine(request, kernel, devices, accelerator, memory_bytes, shares, scratch)
+        _write_exchange(machine, request.command, devices, working)
+        outcome = _boot(vng, machine, scratch, request.timeout_s)
+    _warn(outcome)
+    return outcome.status
+
+
+def _memory(text: str) -> int:
+    try:
+        size = parse_bytes(text)
+    except ValueError as error:
+        raise UsageError("vm", "--memory", reason=str(error)) from error
+    if size < _LEAST_MEMORY_BYTES:
+        raise UsageError("vm", "--memory", reason=f"{text} is too little to boot", remedy="give 256MiB or more")
+    return size
+
+
+def _check_modules(kernel: BootKernel, devices: tuple[LabDevice, ...]) -> None:
+    for device in devices:
+        for module in device.modules:
+            if not has_module(kernel, module):
+                raise DrmbenchError("vm", f"device {device.name}", errno=2,
+                                    reason=f"kernel {kernel.label} has no module {module}",
+                                    remedy="choose other devices with --device, or --kernel debian-6.1")
+
+
+@contextlib.contextmanager
+def _scratch() -> Iterator[Path]:
+    """A temporary directory that the guest's first program can see: not below a path that its mounts hide."""
+    folder = next((place for place in (tempfile.gettempdir(), "/tmp", os.path.expanduser("~"))  # noqa: S108, PTH111
+                   if not is_hidden(Path(place).resolve()) and os.access(place, os.W_OK)), None)
+    scratch = Path(tempfile.mkdtemp(prefix="drmbench-vm-", dir=folder))
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _machine(request: Request, kernel: BootKernel, devices: tuple[LabDevice, ...], accelerator: str,
+             memory_bytes: int, shares: list[Share], scratch: Path) -> Machine:
+    return Machine(
+        kernel=kernel, accelerator=accelerator, cpus=request.cpus, memory_bytes=memory_bytes,
+        qemu=tuple(qemu_options(devices)), cmdline=tuple(kernel_options(devices)),
+        exchange=scratch / "exchange", fast_path=scratch / "init", shares=tuple(shares),
+    )
+
+
+def _write_exchange(machine: Machine, command: tuple[str, ...], devices: tuple[LabDevice, ...],
+                    working: Path) -> None:
+    write_stand_ins(machine.fast_path)
+    machine.exchange.mkdir()
+    programs = machine.exchange / "bin"
+    programs.mkdir()
+    shim = programs / "drmbench"
+    shim.write_text(guest.program_shim(), encoding="utf-8", errors="surrogateescape")
+    shim.chmod(0o755)
+    facts = {"DRMBENCH_VM_ACCEL_USED": machine.accelerator, "DRMBENCH_VM_KERNEL": machine.kernel.label}
+    variables = guest.environment(f"{guest.EXCHANGE}/bin", facts)
+    for name, text in (
+        ("guest.sh", guest.guest_script(list(machine.shares), devices)),
+        ("command.sh", guest.command_script(command, working, variables)),
+    ):
+        (machine.exchange / name).write_text(text, encoding="utf-8", errors="surrogateescape")
+
+
+def _boot(vng: str, machine: Machine, scratch: Path, timeout_s: float) -> Outcome:
+    try:
+        return boot(vng_command(vng, machine), machine.exchange, scratch, timeout_s)
+    except LabError as error:
+        for line in error.console:
+            print(f"| {one_line(line)}", file=sys.stderr)  # noqa: T201 (the console, before the one-line error)
+        raise
+
+
+def _warn(outcome: Outcome) -> None:
+    trouble = first_trouble(outcome.kernel_log, guest.LOG_MARK)
+    if trouble is not None:
+        print(f"drmbench: vm: warning: the guest's kernel reported: {one_line(trouble)}",  # noqa: T201
+              file=sys.stderr)

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MIT
+"""A process group that never outlives us: QEMU and all between, ended on every way out."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_GRACE_S = 3.0
+# Reads until the pipe from us closes, which the kernel sees to even if we are killed.
+_GUARD = 'read -r _; kill -TERM -- "-$1" 2>/dev/null; sleep 2; kill -KILL -- "-$1" 2>/dev/null; rm -rf -- "$2"'
+
+
+@contextlib.contextmanager
+def group(command: list[str], folder: Path, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `command` in a session of its own, its output in a pipe, and end the whole session on exit.
+
+    A guard process ends it and removes `folder` even where we are killed with SIGKILL.
+    """
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                               env=environment, cwd="/", start_new_session=True)
+    guard = None
+    try:
+        guard = subprocess.Popen(["/bin/sh", "-c", _GUARD, "sh", str(process.pid), str(folder)],
+                                 stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                 cwd="/", start_new_session=True)
+        yield process
+    finally:
+        end_group(process)
+        if guard is not None:
+            guard.kill()
+            guard.communicate()
+
+
+def end_group(process: subprocess.Popen[bytes]) -> None:
+    """Terminate, then kill, every process in the group that `process` leads, and reap it."""
+    _signal(process.pid, signal.SIGTERM)
+    deadline = time.monotonic() + _GRACE_S
+    while time.monotonic() < deadline and _alive(process):
+        time.sleep(0.02)
+    _signal(process.pid, signal.SIGKILL)
+    if process.stdout is not None:
+        process.stdout.close()
+    process.wait()
+
+
+def _alive(process: subprocess.Popen[bytes]) -> bool:
+    process.poll()
+    try:
+        os.killpg(process.pid, 0)
+    except OSError:
+        return False
+    return True
+
+
+def _signal(leader: int, number: int) -> None:
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(leader, number)

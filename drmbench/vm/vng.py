@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT
+"""The command line of virtme-ng's `vng` for one run."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from drmbench.errors import DrmbenchError
+from drmbench.vm.guest import EXCHANGE_TAG, entry_command, share_tag
+
+if TYPE_CHECKING:
+    from drmbench.vm.image import BootKernel
+    from drmbench.vm.shares import Share
+
+_BYTES_PER_MIB = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """The virtual machine to start; `fast_path` holds stand-ins for guest programs, see `write_stand_ins`."""
+
+    kernel: BootKernel
+    accelerator: str
+    cpus: int
+    memory_bytes: int
+    qemu: tuple[str, ...]
+    cmdline: tuple[str, ...]
+    exchange: Path
+    fast_path: Path
+    shares: tuple[Share, ...]
+
+
+def find_vng() -> str:
+    """Path of vng: beside this Python, else on PATH; raises DrmbenchError with the way to install it."""
+    beside = Path(sys.executable).parent / "vng"
+    found = shutil.which("vng") or (str(beside) if beside.is_file() else None)
+    if found is None:
+        raise DrmbenchError("vm", "vng", errno=2, reason="virtme-ng is not installed",
+                            remedy="pip install 'drmbench[vm]'")
+    return found
+
+
+def write_stand_ins(folder: Path) -> None:
+    """Make `folder` hold programs that virtme-ng's init would spend seconds in, as links to true(1).
+
+    Under software emulation udev's coldplug of every device takes 3 to 9 s and systemd-tmpfiles 2 s of
+    a boot, and loads drivers before we can choose. udevd itself still runs; devtmpfs makes the nodes.
+    """
+    folder.mkdir()
+    for name in ("udevadm", "systemd-tmpfiles"):
+        (folder / name).symlink_to("/bin/true")
+
+
+def share_options(tag: str, path: Path, *, writable: bool) -> list[str]:
+    """QEMU options that export `path` over 9p.
+
+    vng's own --rodir and --rwdir cost three variables of init's environment each, of which the kernel
+    takes 32 (CONFIG_INIT_ENV_ARG_LIMIT) before it panics, and refuse commas and non-ASCII letters.
+    """
+    access = "" if writable else ",readonly=on"
+    source = str(path).replace(",", ",,")
+    return ["-fsdev", f"local,id={tag},path={source},security_model=none,multidevs=remap{access}",
+            "-device", f"virtio-9p-pci,fsdev={tag},mount_tag={tag}"]
+
+
+def vng_command(vng: str, machine: Machine) -> list[str]:
+    """Argument list for vng, which pastes most values into a shell line, hence the quoting.
+
+    9p rather than virtiofs: it needs no daemon beside QEMU, and with --disable-microvm the machine has
+    the PCI bus that display devices sit on. vng forces panic=-1 and -no-reboot for an --exec.
+    """
+    qemu = share_options(EXCHANGE_TAG, machine.exchange, writable=True)
+    for index, share in enumerate(machine.shares):
+        qemu += share_options(share_tag(index), share.path, writable=share.writable)
+    qemu += machine.qemu
+    options = [
+        vng, "--run", shlex.quote(str(machine.kernel.image)), "--force-9p", "--disable-microvm",
+        "--cpus", str(machine.cpus), "--memory", f"{machine.memory_bytes // _BYTES_PER_MIB}M",
+        "--name", "drmbench", "--cwd", "/", "--verbose",
+    ]
+    if machine.accelerator != "kvm":
+        options.append("--disable-kvm")
+    # The console carries warnings and worse: enough to explain a death, too little to slow the boot.
+    for word in ("loglevel=5", "panic=-1", *_path(machine), *machine.cmdline):
+        options.append(f"--append={shlex.quote(word)}")
+    return [*options, "--exec", entry_command(), f"--qemu-opts={shlex.join(qemu)}"]
+
+
+def _path(machine: Machine) -> list[str]:
+    text = str(machine.fast_path)
+    safe = all(letter.isalnum() and letter.isascii() or letter in "/._-+" for letter in text)
+    return [f"PATH={text}:/usr/bin:/bin:/usr/sbin:/sbin"] if safe else []
