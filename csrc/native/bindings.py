@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: MIT
+"""Build-time: hands cffi the C contract and libdrm's declarations; cffi writes the C of drmbench._native."""
+
+from pathlib import Path
+
+from cffi import FFI
+
+HERE = Path(__file__).parent
+
+ffibuilder = FFI()
+ffibuilder.cdef((HERE / "contract.h").read_text())
+ffibuilder.cdef((HERE / "libdrm.cdef").read_text())
+ffibuilder.set_source(
+    "drmbench._native",
+    """
+    #include "drmbench.h"
+    #include <xf86drm.h>
+    #include <drm.h>
+    #include <drm_mode.h>
+    """,
+)

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The whole C contract of drmbench: what Python may call and what it gets.
+ *
+ * This file is read twice, by the C compiler (through drmbench.h) and by cffi, so it
+ * holds plain declarations only: no preprocessor line, nothing that is not C99.
+ * Every quantity carries its unit in its name. Every function returns 0 (or a file
+ * descriptor) or a negative errno; none of them prints, and none of them allocates
+ * memory between two clock reads.
+ */
+
+/* ---- clock.c: one clock for the process, calibrated once ------------------------- */
+
+enum drmbench_clock_source {
+    DRMBENCH_CLOCK_BEST = 0,    /* the counter of this CPU where there is one */
+    DRMBENCH_CLOCK_TSC = 1,     /* x86-64: lfence, rdtsc ... rdtscp, lfence */
+    DRMBENCH_CLOCK_CNTVCT = 2,  /* aarch64: isb, cntvct_el0 */
+    DRMBENCH_CLOCK_GETTIME = 3  /* any CPU: clock_gettime(CLOCK_MONOTONIC_RAW) */
+};
+
+struct drmbench_clock {
+    int source;                 /* enum drmbench_clock_source, never BEST */
+    int invariant;              /* 1: the counter's rate does not follow the CPU's frequency */
+    double ns_per_tick;         /* measured against CLOCK_MONOTONIC_RAW */
+    double overhead_ns;         /* median of empty start/stop pairs */
+    double resolution_ns;       /* the step in which the counter moves */
+};
+
+/* Choose and calibrate the clock; window_ns is how long it is held against MONOTONIC_RAW.
+ * -EINVAL: this CPU has no such source. */
+int drmbench_clock_calibrate(int source, uint64_t window_ns, struct drmbench_clock *out);
+
+/* The hypervisor's CPUID signature (12 characters and a NUL), empty on bare metal or where
+ * the architecture has none. */
+void drmbench_hypervisor_signature(char *out_13_bytes);
+
+/* ---- stage.c: one system call of a buffer's life, timed and its faults counted ---- */
+
+struct drmbench_stage {
+    uint64_t ns;                /* clock overhead already taken off */
+    uint64_t minor_faults;      /* this thread's, from RUSAGE_THREAD around the call */
+    uint64_t major_faults;
+};
+
+int drmbench_timed_ioctl(int fd, uint64_t request, void *argument, struct drmbench_stage *stage);
+int drmbench_timed_open(const char *path, int flags, struct drmbench_stage *stage);
+int drmbench_timed_memfd(const char *name, uint64_t size_bytes, struct drmbench_stage *stage);
+int drmbench_timed_close(int fd, struct drmbench_stage *stage);
+int drmbench_timed_mmap(uint64_t hint, uint64_t size_bytes, int prot, int flags, int fd,
+                        uint64_t offset_bytes, uint64_t *address, struct drmbench_stage *stage);
+int drmbench_timed_munmap(uint64_t address, uint64_t size_bytes, struct drmbench_stage *stage);
+int drmbench_timed_madvise(uint64_t address, uint64_t size_bytes, int advice,
+                           struct drmbench_stage *stage);
+int drmbench_timed_mlock(uint64_t address, uint64_t size_bytes, struct drmbench_stage *stage);
+
+/* ---- histogram.c: log-linear, 128 buckets an octave, so within 0.8 % -------------- */
+
+enum drmbench_histogram_shape {
+    DRMBENCH_HISTOGRAM_SUB_BITS = 7,
+    DRMBENCH_HISTOGRAM_BUCKETS = 4864   /* values below 2^44 ticks; the last bucket takes the rest */
+};
+
+struct drmbench_histogram {
+    uint64_t count;
+    uint64_t min_ticks;
+    uint64_t max_ticks;
+    uint64_t sum_ticks;
+    uint64_t bucket[4864];
+};
+
+void drmbench_histogram_clear(struct drmbench_histogram *histogram);
+void drmbench_histogram_add(struct drmbench_histogram *histogram, uint64_t ticks);
+/* The smallest number of ticks that falls into the bucket. */
+uint64_t drmbench_histogram_lower_ticks(uint32_t bucket);
+
+/* ---- touch.c: the accesses between two clock reads -------------------------------- */
+
+enum drmbench_access {
+    DRMBENCH_READ = 0,          /* load one byte */
+    DRMBENCH_WRITE = 1,         /* store one byte */
+    DRMBENCH_WRITE_NOTHING = 2  /* atomic OR with 0: a write access that changes no byte */
+};
+
+struct drmbench_span {
+    uint64_t address;           /* of the mapping */
+    uint64_t size_bytes;
+    uint64_t page_bytes;
+    const uint32_t *order;      /* page numbers in the order of the touches */
+    uint64_t touches;           /* entries of order */
+    int access;                 /* enum drmbench_access */
+};
+
+struct drmbench_stop {
+    int signal_number;          /* SIGBUS or SIGSEGV that ended the pass, else 0 */
+    int signal_code;            /* si_code */
+    uint64_t address;           /* si_addr */
+    uint64_t touches_done;
+};
+
+/* Count the faults of every single touch, untimed: faults[i] belongs to order[i] and stops
+ * at 255. -EFAULT: a signal ended the pass, see stop. */
+int drmbench_touch_count(const struct drmbench_span *span, uint8_t *faults,
+                         struct drmbench_stop *stop);
+
+/* Time every single touch. Touch i goes to `faulted` where faults[i] is not 0, else to
+ * `hit`; both are added to. stage->ns is the sum of the single times, less the clock's
+ * overhead for each. */
+int drmbench_touch_time(const struct drmbench_span *span, const uint8_t *faults,
+                        struct drmbench_histogram *faulted, struct drmbench_histogram *hit,
+                        struct drmbench_stage *stage, struct drmbench_stop *stop);
+
+/* Touch everything inside one pair of clock reads. */
+int drmbench_touch_sum(const struct drmbench_span *span, struct drmbench_stage *stage,
+                       struct drmbench_stop *stop);

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* The C contract with what it needs around it, and the pieces that the C files share. */
+#ifndef DRMBENCH_H
+#define DRMBENCH_H
+
+#include <setjmp.h>
+#include <stdint.h>
+
+#include "contract.h"
+
+/* clock.c: the clock in use; calibrated to CLOCK_MONOTONIC_RAW until Python chooses. */
+extern struct drmbench_clock drmbench_clock_in_use;
+
+/* guard.c: between arm and disarm a SIGBUS or SIGSEGV of this thread inside the span jumps to
+ * `landing` instead of ending the process. One guard a thread at a time. */
+struct drmbench_guard {
+    sigjmp_buf landing;
+    uint64_t first;             /* guarded addresses: first <= address < last */
+    uint64_t last;
+    struct drmbench_stop *stop;
+};
+
+int drmbench_guard_arm(struct drmbench_guard *guard);
+void drmbench_guard_disarm(void);
+
+#endif

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: MIT
+"""Buffer -> MmapOffset -> Mapping: context managers that release everything on every path.
+
+Both keep the Stage of each step. Errors are DrmbenchError with the step's name and the kernel's errno.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import mmap
+import signal
+from typing import TYPE_CHECKING, Self
+
+from drmbench.errors import DrmbenchError
+from drmbench.native import TouchFault, timed_mmap, timed_munmap
+from drmbench.units import format_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from drmbench.drivers.protocol import Backend, BufferObject, MmapOffset
+    from drmbench.native import Stage
+
+PAGE_BYTES = mmap.PAGESIZE
+
+# The errnos with which drivers say "not that much": the default size is halved on these.
+TOO_LARGE = frozenset({errno.ENOMEM, errno.ENOSPC, errno.EFBIG, errno.E2BIG, errno.EINVAL, errno.EOVERFLOW})
+
+_REMEDIES = {
+    errno.ENOMEM: "try a smaller --size",
+    errno.ENOSPC: "the device's memory is full; try a smaller --size",
+    errno.EFBIG: "try a smaller --size",
+    errno.EINVAL: "the driver refuses this size or kind; try a smaller --size or another --buffer",
+    errno.EACCES: "not writable; try --access read",
+    errno.EROFS: "the filesystem is read-only; try --access read",
+    errno.EPERM: "the kernel forbids it; try as root or another --buffer",
+    errno.ENODEV: "the device is gone or cannot be mapped; see drmbench devices",
+    errno.ENXIO: "the device is gone; see drmbench devices",
+    errno.ENOENT: "it vanished; see drmbench devices",
+    errno.EMFILE: "too many open files; raise ulimit -n",
+}
+
+
+class TooLargeError(DrmbenchError):
+    """The device cannot give a buffer of this size; a smaller one may work."""
+
+
+def _refusal(who: str, what: str, size_bytes: int, error: OSError) -> DrmbenchError:
+    number = error.errno or errno.EIO
+    cls = TooLargeError if number in TOO_LARGE else DrmbenchError
+    operation = f"{what} ({format_bytes(size_bytes)})"
+    return cls(who, operation, errno=number, reason=error.strerror, remedy=_REMEDIES.get(number, ""))
+
+
+class Mapping:
+    """A mapped buffer: `address`, `size_bytes`, and `mapped`, the Stage of its mmap()."""
+
+    def __init__(self, who: str, address: int, size_bytes: int, mapped: Stage) -> None:
+        self.who = who
+        self.address = address
+        self.size_bytes = size_bytes
+        self.mapped = mapped
+        self._live = True
+
+    def unmap(self) -> Stage:
+        """munmap() once, and say what it took."""
+        self._live = False
+        try:
+            return timed_munmap(self.address, self.size_bytes)
+        except OSError as error:
+            raise _refusal(self.who, "munmap", self.size_bytes, error) from None
+
+    @contextlib.contextmanager
+    def touching(self) -> Iterator[None]:
+        """Turn a SIGBUS or SIGSEGV of a touch pass inside the block into a DrmbenchError."""
+        try:
+            yield
+        except TouchFault as fault:
+            page = (fault.address - self.address) // PAGE_BYTES
+            name = signal.Signals(fault.signal_number).name
+            cls = TooLargeError if fault.signal_number == signal.SIGBUS else DrmbenchError
+            raise cls(
+                self.who, "touch", errno=errno.EFAULT,
+                reason=f"{name} at page {page} of {self.size_bytes // PAGE_BYTES}",
+                remedy="the driver or file could not supply that page; try a smaller --size",
+            ) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None,
+    ) -> None:
+        if self._live:
+            self.unmap()
+
+
+class Buffer:
+    """A fresh buffer object of `size_bytes`, made on entering the block and destroyed on leaving it.
+
+    `created` is the Stage of its making; `destroy()` gives the Stage of its end.
+    """
+
+    def __init__(self, who: str, backend: Backend, kind: str, size_bytes: int) -> None:
+        self.who = who
+        self.size_bytes = size_bytes
+        self._backend = backend
+        self._kind = kind
+        self._object: BufferObject | None = None
+
+    def __enter__(self) -> Self:
+        with self._step("create"):
+            made, self.created = self._backend.create(self._kind, self.size_bytes)
+        self._object = made
+        if made.size_bytes < self.size_bytes:
+            self.destroy()
+            raise TooLargeError(
+                self.who, "create", errno=errno.EINVAL,
+                reason=f"the driver gave only {format_bytes(made.size_bytes)}",
+                remedy="try a smaller --size",
+            )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None,
+    ) -> None:
+        if self._object is not None:
+            self.destroy()
+
+    @property
+    def _alive(self) -> BufferObject:
+        if self._object is None:
+            raise RuntimeError("the buffer is not alive: use it inside its with block")
+        return self._object
+
+    @contextlib.contextmanager
+    def _step(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            step = self._backend.steps.get(name, name)
+            raise _refusal(self.who, step, self.size_bytes, error) from None
+
+    def locate(self) -> tuple[MmapOffset, Stage]:
+        """The place where mmap() finds the buffer, and the Stage of asking for it."""
+        with self._step("map_offset"):
+            return self._backend.map_offset(self._alive)
+
+    def map(self, place: MmapOffset, prot: int, *, flags: int = 0, hint: int = 0) -> Mapping:
+        """mmap() the whole buffer at `place` with PROT_ bits `prot`; `flags` are added to the place's own."""
+        with self._step("mmap"):
+            address, stage = timed_mmap(
+                hint, self.size_bytes, prot, place.flags | flags, place.fd, place.offset,
+            )
+        return Mapping(self.who, address, self.size_bytes, stage)
+
+    def destroy(self) -> Stage:
+        """Give the handle back, once."""
+        gone, self._object = self._alive, None
+        with self._step("destroy"):
+            return self._backend.destroy(gone)

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: MIT
+"""Typed warnings: what could mislead the reader of this report, each with a remedy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from drmbench.model import Caveat, FaultLatencyResult
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from drmbench.errors import DrmbenchError
+    from drmbench.model import Environment
+    from drmbench.native import Clock
+
+FEW_RUNS = 3
+FEW_TOUCHES = 1000
+_CLOCK_SHARE = 0.05
+
+
+def not_measured(error: DrmbenchError) -> Caveat:
+    """A device that was left out, and why."""
+    return Caveat("not-measured", f"left out: {error}", error.remedy or "see drmbench devices")
+
+
+def interrupted(finished_runs: int) -> Caveat:
+    """Ctrl-C or SIGTERM ended the measurement early."""
+    return Caveat("interrupted", f"interrupted; the numbers are those of {finished_runs} finished runs",
+                  "let it finish, or ask for fewer --runs")
+
+
+def size_reduced(label: str, wanted: str, used: str) -> Caveat:
+    """The default size did not fit on a device."""
+    return Caveat("size-reduced", f"{label}: the default {wanted} does not fit, measured with {used}",
+                  f"--size {used.replace(' ', '')} makes every target use the same size")
+
+
+def no_warm_phase(label: str) -> Caveat:
+    """The buffer cannot be mapped a second time."""
+    return Caveat("no-warm-phase", f"{label}: the buffer is its mapping, so there is no warm phase",
+                  "compare warm numbers with memfd")
+
+
+def about_environment(environment: Environment, clock: Clock, *, pinned: bool, runs: int) -> Iterator[Caveat]:
+    """Caveats that hold for the whole report."""
+    if environment.emulated:
+        yield Caveat("emulated-cpu", "this CPU is emulated: counts are exact, times are not",
+                     "compare times only as ratios within this run")
+    if not clock.invariant:
+        yield Caveat("no-invariant-tsc", f"the {clock.source} may not tick at a constant rate",
+                     "DRMBENCH_CLOCK=clock_gettime uses the kernel's clock")
+    if not pinned and environment.cpus > 1:
+        yield Caveat("not-pinned", "the thread may move between CPUs while it is timed", "--cpu N")
+    if environment.governor not in {"performance", "none"}:
+        yield Caveat("governor", f"the frequency governor is {environment.governor}",
+                     "sudo cpupower frequency-set -g performance")
+    if runs < FEW_RUNS:
+        yield Caveat("few-runs", f"{runs} run{'s' if runs > 1 else ''}: no spread to judge by",
+                     f"--runs {FEW_RUNS} or more")
+
+
+def about_thp(environment: Environment, results: Sequence[object]) -> Iterator[Caveat]:
+    """Baselines are shmem: a huge-page setting makes them fault less than a GEM buffer could."""
+    baselines = [r for r in results if isinstance(r, FaultLatencyResult) and r.target.kind == "baseline"]
+    windows = {r.target.driver: r.prefault_window_pages or 1 for r in baselines if r.target.driver != "file"}
+    huge = sorted(name for name, window in windows.items() if window > 1)
+    if huge:
+        widest = max(windows[name] for name in huge)
+        yield Caveat("thp-on-baseline", f"{', '.join(huge)}: a fault makes {widest} pages present (huge pages)",
+                     "echo never > /sys/kernel/mm/transparent_hugepage/shmem_enabled")
+    elif baselines and environment.thp_shmem in {"always", "within_size", "force"}:
+        yield Caveat("thp-on-baseline", f"shmem huge pages are set to {environment.thp_shmem}",
+                     "echo never > /sys/kernel/mm/transparent_hugepage/shmem_enabled")
+
+
+def about_fault_result(label: str, result: FaultLatencyResult, counted: int, clock: Clock) -> Iterator[Caveat]:
+    """Caveats of one result; `counted` is what the untimed pass counted in all touches."""
+    touches = result.fault_ns.n + result.hit_ns.n
+    where = f"{label} {result.access} {result.phase}"
+    if touches < FEW_TOUCHES:
+        yield Caveat("few-samples", f"{where}: only {touches} touches, so p99.9 is no more than the maximum",
+                     "a larger --size or more --runs")
+    if counted != result.faults.touch:
+        yield Caveat("fault-map-mismatch",
+                     f"{where}: {counted} faults in the untimed pass, {result.faults.touch} in the timed one, so "
+                     "fault_ns and hit_ns are not cleanly apart", "run again on an idle machine")
+    middle = (result.fault_ns if result.fault_ns.n else result.hit_ns).p50
+    if middle is not None and clock.overhead_ns > _CLOCK_SHARE * middle:
+        yield Caveat("clock-cost", f"{where}: reading the clock costs {clock.overhead_ns:.0f} ns, over 5 % of "
+                     f"the median of {middle} ns", "trust ns_per_page less than the fault counts")
+
+
+def without_repeats(caveats: Sequence[Caveat]) -> list[Caveat]:
+    """In order, each (id, message) once."""
+    return list(dict.fromkeys(caveats))

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MIT
+"""Dumb buffers: the one allocation uAPI that every modesetting driver shares.
+
+CREATE_DUMB, MAP_DUMB and DESTROY_DUMB need the primary node but neither DRM master nor authentication
+(drivers/gpu/drm/drm_ioctl.c marks them with no flag), and nothing here ever sets a mode.
+"""
+
+from __future__ import annotations
+
+import errno
+import mmap
+from typing import ClassVar
+
+from drmbench._native import ffi, lib
+from drmbench.drivers.protocol import BufferObject, MmapOffset
+from drmbench.native import Stage, timed_ioctl
+
+_BITS_PER_PIXEL = 32
+_PITCH_BYTES = 4096  # a multiple of every driver's pitch alignment, so the size comes out exact
+
+
+class DumbBackend:
+    """Dumb buffers on an open primary node."""
+
+    node: ClassVar[str] = "primary"
+    kinds: ClassVar[tuple[str, ...]] = ("dumb",)
+    steps: ClassVar[dict[str, str]] = {
+        "create": "CREATE_DUMB",
+        "map_offset": "MAP_DUMB",
+        "destroy": "DESTROY_DUMB",
+    }
+    mappable_again: ClassVar[bool] = True
+    stores_nothing: ClassVar[bool] = False
+    prot = mmap.PROT_READ | mmap.PROT_WRITE
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+
+    @staticmethod
+    def offered(fd: int, driver: str) -> bool:  # noqa: ARG004 (any driver may)
+        """Whether the driver says that it has dumb buffers (DRM_CAP_DUMB_BUFFER)."""
+        value = ffi.new("uint64_t *")
+        return bool(lib.drmGetCap(fd, lib.DRM_CAP_DUMB_BUFFER, value) == 0 and value[0] != 0)
+
+    def create(self, kind: str, size_bytes: int) -> tuple[BufferObject, Stage]:  # noqa: ARG002 (one kind)
+        """A buffer one 4 KiB pitch wide; the kernel refuses 4 GiB and more with EINVAL (drm_dumb_buffers.c)."""
+        height = -(-size_bytes // _PITCH_BYTES)
+        if height >> 32:
+            raise OSError(errno.EINVAL, "a dumb buffer's height has 32 bits")
+        create = ffi.new("struct drm_mode_create_dumb *")
+        create.bpp, create.width, create.height = _BITS_PER_PIXEL, _PITCH_BYTES * 8 // _BITS_PER_PIXEL, height
+        stage = timed_ioctl(self._fd, lib.DRM_IOCTL_MODE_CREATE_DUMB, create)
+        return BufferObject(create.handle, create.size), stage
+
+    def map_offset(self, buffer_object: BufferObject) -> tuple[MmapOffset, Stage]:
+        """The fake offset of the handle on this open file."""
+        request = ffi.new("struct drm_mode_map_dumb *")
+        request.handle = buffer_object.handle
+        stage = timed_ioctl(self._fd, lib.DRM_IOCTL_MODE_MAP_DUMB, request)
+        return MmapOffset(self._fd, request.offset, mmap.MAP_SHARED), stage
+
+    def destroy(self, buffer_object: BufferObject) -> Stage:
+        """Drop the handle."""
+        request = ffi.new("struct drm_mode_destroy_dumb *")
+        request.handle = buffer_object.handle
+        return timed_ioctl(self._fd, lib.DRM_IOCTL_MODE_DESTROY_DUMB, request)

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: MIT
+"""Driving series: sizes that fit, runs in turn, Ctrl-C, and devices that fail on the way."""
+
+from __future__ import annotations
+
+import errno
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from drmbench import caveats
+from drmbench.buffer import PAGE_BYTES, TooLargeError
+from drmbench.environment import memory_available_bytes
+from drmbench.errors import DrmbenchError
+from drmbench.units import format_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from drmbench.model import Access, Caveat, Phase
+    from drmbench.targets import Target
+
+DEFAULT_SIZE_BYTES = 64 << 20
+_MEMORY_SHARE = 0.9
+
+
+class Series(Protocol):
+    """The runs of one (target, buffer kind, access)."""
+
+    target: Target
+
+    def prepare(self) -> None:
+        """The untimed first pass. Raises DrmbenchError, TooLargeError where a smaller size may do."""
+
+    def sample(self) -> None:
+        """One whole run. Raises DrmbenchError."""
+
+
+class Progress(Protocol):
+    """Where a measurement says how far it is."""
+
+    def start(self, total_runs: int) -> None:
+        """So many calls of advance() will follow."""
+
+    def now(self, text: str) -> None:
+        """What happens now."""
+
+    def advance(self) -> None:
+        """One run is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What both measuring commands take; `size_bytes` None is the default size, halved until it fits."""
+
+    devices: tuple[str, ...]
+    buffer: str | None
+    size_bytes: int | None
+    accesses: tuple[Access, ...]
+    order: str
+    runs: int
+    cpu: int | None
+    seed: int
+    baseline: bool
+    phases: tuple[Phase, ...] = ()
+    strategies: tuple[str, ...] = ()
+
+
+S = TypeVar("S", bound=Series)
+
+
+@dataclass(slots=True)
+class Measurement(Generic[S]):
+    """The series of one command; `failures` are those of targets the user named."""
+
+    options: Options
+    progress: Progress
+    make: Callable[[Target, str, Access, int], S]
+    series: list[S] = field(default_factory=list)
+    failures: list[DrmbenchError] = field(default_factory=list)
+    notes: list[Caveat] = field(default_factory=list)
+    interrupted: bool = False
+
+    def run(self, pairs: Sequence[tuple[Target, str]]) -> None:
+        """Prepare every (target, buffer kind), then sample them in turn; Ctrl-C keeps what is finished."""
+        self.progress.start(len(pairs) * len(self.options.accesses) * (self.options.runs + 1))
+        try:
+            for target, kind in pairs:
+                for access in self.options.accesses:
+                    self._prepare(target, kind, access)
+            for _run in range(self.options.runs):
+                for series in tuple(self.series):
+                    self._sample(series)
+        except KeyboardInterrupt:
+            self.interrupted = True
+
+    def _prepare(self, target: Target, kind: str, access: Access) -> None:
+        self.progress.now(f"{target.label}: counting the faults of a {access} pass")
+        try:
+            self.series.append(self._fitting(target, kind, access))
+        except DrmbenchError as error:
+            self._drop(target, error)
+        self.progress.advance()
+
+    def _fitting(self, target: Target, kind: str, access: Access) -> S:
+        size_bytes = self.options.size_bytes or DEFAULT_SIZE_BYTES
+        while True:
+            try:
+                check_memory(target, size_bytes)
+                series = self.make(target, kind, access, size_bytes)
+                series.prepare()
+            except TooLargeError:
+                if self.options.size_bytes is not None or size_bytes <= PAGE_BYTES:
+                    raise
+                size_bytes //= 2
+            else:
+                if self.options.size_bytes is None and size_bytes != DEFAULT_SIZE_BYTES:
+                    self.notes.append(caveats.size_reduced(
+                        target.label, format_bytes(DEFAULT_SIZE_BYTES), format_bytes(size_bytes),
+                    ))
+                return series
+
+    def _sample(self, series: S) -> None:
+        self.progress.now(f"{series.target.label}: measuring")
+        try:
+            series.sample()
+        except DrmbenchError as error:
+            self.series.remove(series)
+            self._drop(series.target, error)
+        self.progress.advance()
+
+    def _drop(self, target: Target, error: DrmbenchError) -> None:
+        if target.role == "named":
+            self.failures.append(error)
+        self.notes.append(caveats.not_measured(error))
+
+
+def check_memory(target: Target, size_bytes: int) -> None:
+    """Refuse what would drive the machine out of memory; a file's pages can be dropped, so it is exempt.
+
+    Raises TooLargeError.
+    """
+    available = memory_available_bytes()
+    if target.driver != "file" and available is not None and size_bytes > available * _MEMORY_SHARE:
+        raise TooLargeError(
+            target.label, f"create ({format_bytes(size_bytes)})", errno=errno.ENOMEM,
+            reason=f"only {available >> 20} MiB of memory are available", remedy="try a smaller --size",
+        )

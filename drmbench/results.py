@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: MIT
+"""Finished series -> results of the report: medians over runs, percentiles over touches, verdicts."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from drmbench.buffer import PAGE_BYTES
+from drmbench.errors import errno_name
+from drmbench.model import (
+    STAGES,
+    ClockInfo,
+    ComparePopulateResult,
+    FaultLatencyResult,
+    Phase,
+    StageCounts,
+    StageTimes,
+    StrategyFaults,
+    StrategyResult,
+    TargetInfo,
+    TouchPass,
+)
+from drmbench.native import bucket_lower_ticks
+from drmbench.stats import TickScale, distribution, histogram_bins, median_int, ratios
+from drmbench.workloads.passes import PASSES
+from drmbench.workloads.populate import STRATEGIES, PopulateRun, PopulateSeries
+from drmbench.workloads.verdict import Evidence, judge
+
+if TYPE_CHECKING:
+    from drmbench.native import Clock
+    from drmbench.targets import Target
+    from drmbench.workloads.fault import FaultSeries, PhaseSeries
+
+
+def clock_info(clock: Clock) -> ClockInfo:
+    """The clock in whole ns; a step finer than 1 ns is given as 1."""
+    return ClockInfo(clock.source, round(clock.overhead_ns), max(1, math.ceil(clock.resolution_ns)))
+
+
+def target_info(target: Target, kind: str) -> TargetInfo:
+    """The target as a result names it."""
+    return TargetInfo(target.kind, target.node, target.driver, target.description, kind)
+
+
+def fault_results(series: FaultSeries, clock: Clock) -> list[FaultLatencyResult]:
+    """One result for each phase that was asked for and has at least one finished run."""
+    return [
+        _fault_result(series, phase, done, clock)
+        for phase, done in series.phases.items()
+        if done.runs and phase in series.parameters.phases
+    ]
+
+
+def _fault_result(series: FaultSeries, phase: Phase, done: PhaseSeries, clock: Clock) -> FaultLatencyResult:
+    parameters = series.parameters
+    pages = parameters.size_bytes // PAGE_BYTES
+    counts = {name: median_int([run.stages[name].faults for run in done.runs]) for name in STAGES}
+    times = {name: median_int([run.stages[name].ns for run in done.runs]) for name in STAGES}
+    scale = TickScale(bucket_lower_ticks(), clock.ns_per_tick, clock.overhead_ns)
+    passes = _passes(series, done, pages)
+    return FaultLatencyResult(
+        target=target_info(series.target, series.kind),
+        size_bytes=parameters.size_bytes,
+        pages=pages,
+        access=parameters.access,
+        order=parameters.order,
+        phase=phase,
+        runs=len(done.runs),
+        faults=StageCounts(**counts),
+        faults_per_page=counts["touch"] / pages,
+        prefault_window_pages=passes[0].prefault_window_pages,
+        stages_ns=StageTimes(**times),
+        ns_per_page=round(times["touch"] / pages, 2),
+        fault_ns=distribution(done.faulted, done.faulted_extremes, scale),
+        hit_ns=distribution(done.hit, done.hit_extremes, scale),
+        vm_flags=done.expected.vm_flags,
+        clock=clock_info(clock),
+        passes=passes,
+        histogram=histogram_bins(done.faulted + done.hit, scale),
+        ns_per_page_runs=[round(run.stages["touch"].ns / pages, 2) for run in done.runs],
+    )
+
+
+def _passes(series: FaultSeries, done: PhaseSeries, pages: int) -> list[TouchPass]:
+    found: list[TouchPass] = []
+    for index, access in enumerate(PASSES[series.parameters.access]):
+        faults = median_int([run.passes[index].faults for run in done.runs])
+        found.append(TouchPass(
+            access=access,
+            faults=faults,
+            faults_per_page=faults / pages,
+            prefault_window_pages=done.expected.windows[index],
+            ns=median_int([run.passes[index].ns for run in done.runs]),
+        ))
+    return found
+
+
+def populate_results(series: PopulateSeries, clock: Clock) -> list[ComparePopulateResult]:
+    """One result where at least one run of all strategies finished, else none."""
+    if not series.runs:
+        return []
+    parameters = series.parameters
+    lazy = [run["lazy"] for run in series.runs]
+    return [ComparePopulateResult(
+        target=target_info(series.target, series.kind),
+        size_bytes=parameters.size_bytes,
+        pages=parameters.size_bytes // PAGE_BYTES,
+        access=parameters.access,
+        vm_flags=series.vm_flags,
+        strategies={
+            name: _strategy_result(name, [run[name] for run in series.runs], lazy, series.vm_flags)
+            for name in parameters.strategies
+        },
+        order=parameters.order,
+        runs=len(series.runs),
+        clock=clock_info(clock),
+    )]
+
+
+def _strategy_result(
+    name: str, runs: list[PopulateRun], lazy: list[PopulateRun], vm_flags: list[str],
+) -> StrategyResult:
+    faults = StrategyFaults(
+        mmap=median_int([run.mmap.faults for run in runs]),
+        populate=median_int([run.populate.faults for run in runs]),
+        touch=median_int([run.touch.faults for run in runs]),
+    )
+    refusal = next((run.errno for run in runs if run.errno is not None), None)
+    verdict, reason = judge(Evidence(
+        call=STRATEGIES[name].call,
+        lazy_touch_faults=median_int([run.touch.faults for run in lazy]),
+        touch_faults=faults.touch,
+        earlier_faults=faults.mmap + faults.populate,
+        errno=refusal,
+        vm_flags=vm_flags,
+    ))
+    spread = ratios([run.total_ns for run in runs], [run.total_ns for run in lazy])
+    middle, least, most = spread if spread is not None else (None, None, None)
+    return StrategyResult(
+        verdict=verdict,
+        reason=reason,
+        errno=None if refusal is None else errno_name(refusal),
+        faults=faults,
+        mmap_ns=median_int([run.mmap.ns for run in runs]),
+        populate_ns=median_int([run.populate.ns for run in runs]),
+        touch_ns=median_int([run.touch.ns for run in runs]),
+        total_ns=median_int([run.total_ns for run in runs]),
+        ratio_to_lazy=middle,
+        ratio_to_lazy_min=least,
+        ratio_to_lazy_max=most,
+    )
