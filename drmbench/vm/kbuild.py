@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""Builds kernel modules against unpacked, not installed, Debian kernel headers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import TYPE_CHECKING
+
+from drmbench.errors import DrmbenchError
+from drmbench.vm.programs import find_program, require
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_TIMEOUT_S = 900
+
+
+def relocate_headers(root: Path, release: str) -> Path:
+    """Make the headers of `release` below `root` usable there; returns their folder.
+
+    Debian's headers name /usr/src by its absolute path in Makefile and in lib/modules/V/build.
+    """
+    headers = root / "usr/src" / f"linux-headers-{release}"
+    makefile = headers / "Makefile"
+    text = makefile.read_text(encoding="utf-8")
+    # The folder moves once more when the cache entry gets its final name, hence relative to this very file.
+    here = "$(dir $(abspath $(lastword $(MAKEFILE_LIST))))"
+    makefile.write_text(text.replace("include /usr/src/", f"include {here}../"), encoding="utf-8")
+    for name in ("build", "source"):
+        link = root / "lib/modules" / release / name
+        if link.is_symlink():
+            target = link.readlink().name
+            link.unlink()
+            link.symlink_to(f"../../../usr/src/{target}")
+    return headers
+
+
+def build_modules(headers: Path, source: Path, variables: tuple[str, ...]) -> list[Path]:
+    """Build the modules in the folder `source`; returns their .ko files.
+
+    Raises DrmbenchError with the compiler's first error where the build fails.
+    """
+    require("make", "gcc")
+    command = ["make", "-C", str(headers), f"M={source}", f"-j{os.cpu_count() or 1}", *variables]
+    if find_program("gcc-12") is None:
+        command.append("CC=gcc")
+    # make hands these to sub-makes; a caller's own MAKEFLAGS or ARCH would break the kernel's build.
+    variables_kept = {name: value for name, value in os.environ.items()
+                      if name not in {"MAKEFLAGS", "MFLAGS", "ARCH", "CROSS_COMPILE", "KBUILD_OUTPUT", "O", "M"}}
+    done = subprocess.run([*command, "modules"], capture_output=True, text=True, check=False, errors="replace",
+                          stdin=subprocess.DEVNULL, env={**variables_kept, "LC_ALL": "C"}, timeout=_TIMEOUT_S)
+    modules = sorted(source.glob("*.ko"))
+    if done.returncode or not modules:
+        lines = (done.stderr or done.stdout).strip().splitlines()
+        reason = next((line for line in lines if "error" in line.lower()), lines[-1] if lines else "no module came out")
+        raise DrmbenchError("vm", f"make {source.name}", reason=reason,
+                            remedy="is the compiler complete? apt-get install gcc-12 make libc6-dev libelf1")
+    return modules

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+"""Takes from downloaded packages what the lab needs, and no more."""
+
+from __future__ import annotations
+
+import lzma
+import shutil
+import struct
+import subprocess
+from pathlib import Path
+
+from drmbench.errors import DrmbenchError
+from drmbench.vm.programs import find_program
+
+# Hardware that no lab machine has: a third of the modules' size.
+_UNNEEDED = ("sound", "drivers/media", "drivers/infiniband", "drivers/net/ethernet", "drivers/net/wireless",
+             "drivers/staging", "drivers/scsi", "drivers/iio", "drivers/usb", "drivers/mtd", "drivers/isdn",
+             "drivers/gpu/drm/amd", "drivers/gpu/drm/nouveau", "drivers/gpu/drm/i915")
+_XZ_MAGIC = b"\xfd7zXZ\x00"
+# The ELF note XEN_ELFNOTE_PHYS32_ENTRY: name size 4, entry address of 4 or 8 bytes, type 18, name "Xen".
+_PVH_NOTES = tuple(struct.pack("<III4s", 4, size, 18, b"Xen\0") for size in (4, 8))
+
+
+def unpack(package: Path, root: Path) -> None:
+    """Unpack one .deb below `root`; raises DrmbenchError where dpkg-deb or the disk fails."""
+    _run(["dpkg-deb", "--extract", str(package), str(root)], f"unpack {package.name}")
+
+
+def unpack_source(package: Path, scratch: Path, folders: list[str]) -> Path:
+    """Unpack only `folders` of the kernel source in `package`; returns the source tree."""
+    unpack(package, scratch)
+    tarball = next((scratch / "usr/src").glob("linux-source-*.tar.*"))
+    top = tarball.name.split(".tar")[0]
+    _run(["tar", "-C", str(scratch), "-xf", str(tarball), *(f"{top}/{folder}" for folder in folders)],
+         f"unpack {tarball.name}")
+    tarball.unlink()
+    return scratch / top
+
+
+def _run(command: list[str], what: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+                          errors="replace")
+    if done.returncode:
+        text = done.stderr.strip()
+        full = "No space left" in text
+        raise DrmbenchError("vm", what, errno=28 if full else None, reason=None if full else text.splitlines()[-1],
+                            remedy="free some space in the cache directory" if full else "drmbench vm fetch --again")
+
+
+def prune(modules: Path) -> None:
+    """Remove the modules of hardware that the lab cannot have; before depmod."""
+    for name in _UNNEEDED:
+        shutil.rmtree(modules / "kernel" / name, ignore_errors=True)
+
+
+def decompress_kernel(image: Path) -> None:
+    """Put the ELF kernel inside a bzImage in its place, where it is there and xz-compressed.
+
+    QEMU starts an ELF kernel with a PVH note directly; under software emulation the bzImage's own
+    decompression takes 3 s of every boot. The name stays: vng finds the version in it.
+    """
+    data = image.read_bytes()
+    start = data.find(_XZ_MAGIC, 0x200)
+    if start < 0:
+        return
+    try:
+        kernel = lzma.LZMADecompressor().decompress(data[start:])
+    except lzma.LZMAError:
+        return
+    if kernel[:4] == b"\x7fELF" and any(note in kernel for note in _PVH_NOTES):
+        image.write_bytes(kernel)
+
+
+def run_depmod(root: Path, release: str) -> None:
+    """Write modules.dep of `release` below `root`."""
+    _run([find_program("depmod") or "depmod", "-b", str(root), release], "depmod")
