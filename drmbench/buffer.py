@@ -13,7 +13,7 @@ import signal
 from typing import TYPE_CHECKING, Self
 
 from drmbench.errors import DrmbenchError
-from drmbench.native import TouchFault, timed_mmap, timed_munmap
+from drmbench.native import TouchFaultError, timed_mmap, timed_munmap
 from drmbench.units import format_bytes
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ _REMEDIES = {
     errno.EPERM: "the kernel forbids it; try as root or another --buffer",
     errno.ENODEV: "the device is gone or cannot be mapped; see drmbench devices",
     errno.ENXIO: "the device is gone; see drmbench devices",
-    errno.ENOENT: "it vanished; see drmbench devices",
+    errno.ENOENT: "it is not there (any more)",
     errno.EMFILE: "too many open files; raise ulimit -n",
 }
 
@@ -77,7 +77,7 @@ class Mapping:
         """Turn a SIGBUS or SIGSEGV of a touch pass inside the block into a DrmbenchError."""
         try:
             yield
-        except TouchFault as fault:
+        except TouchFaultError as fault:
             page = (fault.address - self.address) // PAGE_BYTES
             name = signal.Signals(fault.signal_number).name
             cls = TooLargeError if fault.signal_number == signal.SIGBUS else DrmbenchError

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 FEW_RUNS = 3
 FEW_TOUCHES = 1000
 _CLOCK_SHARE = 0.05
+_FAULT_AROUND = 64 * 1024
 
 
 def not_measured(error: DrmbenchError) -> Caveat:
@@ -60,18 +61,22 @@ def about_environment(environment: Environment, clock: Clock, *, pinned: bool, r
                      f"--runs {FEW_RUNS} or more")
 
 
-def about_thp(environment: Environment, results: Sequence[object]) -> Iterator[Caveat]:
-    """Baselines are shmem: a huge-page setting makes them fault less than a GEM buffer could."""
-    baselines = [r for r in results if isinstance(r, FaultLatencyResult) and r.target.kind == "baseline"]
-    windows = {r.target.driver: r.prefault_window_pages or 1 for r in baselines if r.target.driver != "file"}
-    huge = sorted(name for name, window in windows.items() if window > 1)
+def about_thp(environment: Environment, results: Sequence[FaultLatencyResult]) -> Iterator[Caveat]:
+    """Baselines are shmem: a huge-page setting makes them fault less than a GEM buffer could.
+
+    A read fault of cached file pages maps up to fault_around_bytes (64 KiB, mm/memory.c) without any huge page.
+    """
+    baselines = [r for r in results if r.target.kind == "baseline" and r.target.driver != "file"]
+    remedy = "echo never > /sys/kernel/mm/transparent_hugepage/shmem_enabled"
+    huge = {
+        r.target.driver for r in baselines
+        if (r.prefault_window_pages or 1) * r.size_bytes // r.pages > (_FAULT_AROUND if r.access != "write" else
+                                                                      r.size_bytes // r.pages)
+    }
     if huge:
-        widest = max(windows[name] for name in huge)
-        yield Caveat("thp-on-baseline", f"{', '.join(huge)}: a fault makes {widest} pages present (huge pages)",
-                     "echo never > /sys/kernel/mm/transparent_hugepage/shmem_enabled")
+        yield Caveat("thp-on-baseline", f"{', '.join(sorted(huge))}: a fault maps a huge page", remedy)
     elif baselines and environment.thp_shmem in {"always", "within_size", "force"}:
-        yield Caveat("thp-on-baseline", f"shmem huge pages are set to {environment.thp_shmem}",
-                     "echo never > /sys/kernel/mm/transparent_hugepage/shmem_enabled")
+        yield Caveat("thp-on-baseline", f"shmem huge pages are set to {environment.thp_shmem}", remedy)
 
 
 def about_fault_result(label: str, result: FaultLatencyResult, counted: int, clock: Clock) -> Iterator[Caveat]:
@@ -79,7 +84,7 @@ def about_fault_result(label: str, result: FaultLatencyResult, counted: int, clo
     touches = result.fault_ns.n + result.hit_ns.n
     where = f"{label} {result.access} {result.phase}"
     if touches < FEW_TOUCHES:
-        yield Caveat("few-samples", f"{where}: only {touches} touches, so p99.9 is no more than the maximum",
+        yield Caveat("few-samples", f"{label}: under {FEW_TOUCHES} touches, so p99.9 is no more than the maximum",
                      "a larger --size or more --runs")
     if counted != result.faults.touch:
         yield Caveat("fault-map-mismatch",

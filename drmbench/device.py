@@ -81,7 +81,7 @@ def _open_remedy(node: str, number: int) -> str:
                 return f"sudo usermod -aG {group} $USER, then log in again"
         return "run as root"
     if number in {errno.ENOENT, errno.ENODEV, errno.ENXIO}:
-        return "the node is gone; drmbench devices lists those that are there"
+        return "drmbench devices lists the nodes that are there"
     return ""
 
 

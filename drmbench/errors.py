@@ -12,9 +12,13 @@ EXIT_USAGE = 2
 EXIT_UNSUPPORTED = 77
 
 
+# Where two symbols share a number, the one that kernel source uses.
+_KERNEL_NAMES = {errno_table.EOPNOTSUPP: "EOPNOTSUPP", errno_table.EAGAIN: "EAGAIN", errno_table.EDEADLK: "EDEADLK"}
+
+
 def errno_name(number: int) -> str:
     """The symbol of an errno: 22 -> "EINVAL"; an unknown number comes back as "errno 4095"."""
-    return errno_table.errorcode.get(number, f"errno {number}")
+    return _KERNEL_NAMES.get(number) or errno_table.errorcode.get(number, f"errno {number}")
 
 
 class DrmbenchError(Exception):

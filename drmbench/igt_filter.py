@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 from drmbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from drmbench.device import DrmDevice
 
 PREFIXES = ("drm:", "sys:", "pci:")
@@ -47,6 +45,24 @@ def matching(spec: str, devices: list[DrmDevice]) -> list[DrmDevice]:
 
 
 def _matching_pci(spec: str, rest: str, devices: list[DrmDevice]) -> list[DrmDevice]:
+    wanted = _pairs(spec, rest)
+    vendor = _pci_number(spec, _VENDORS.get(wanted["vendor"], wanted["vendor"])) if "vendor" in wanted else None
+    product = _pci_number(spec, wanted["device"]) if "device" in wanted else None
+    found = []
+    for device in devices:
+        ids = (device.pci_id or "").split(":")
+        if len(ids) == 2 and vendor in {None, ids[0]} and product in {None, ids[1]} \
+                and wanted.get("slot") in {None, device.bus_id}:
+            found.append(device)
+    card = wanted.get("card", "0")
+    if card == "all":
+        return found
+    if not card.isdecimal():
+        raise UsageError(spec, "device filter", reason=f"card={card} is no number", remedy="card=0 or card=all")
+    return found[int(card):int(card) + 1]
+
+
+def _pairs(spec: str, rest: str) -> dict[str, str]:
     wanted: dict[str, str] = {}
     for pair in rest.split(","):
         key, equals, value = pair.partition("=")
@@ -54,21 +70,7 @@ def _matching_pci(spec: str, rest: str, devices: list[DrmDevice]) -> list[DrmDev
             raise UsageError(spec, "device filter", reason=f"{pair!r} is not KEY=VALUE",
                              remedy=f"the keys are {', '.join(_PCI_KEYS)}")
         wanted[key] = value.lower()
-    tests: list[Callable[[DrmDevice], bool]] = [lambda device: device.pci_id is not None]
-    for key, part in (("vendor", 0), ("device", 1)):
-        if key in wanted:
-            pattern = _pci_number(spec, _VENDORS.get(wanted[key], wanted[key]))
-            tests.append(lambda device, part=part, pattern=pattern:
-                         (device.pci_id or ":").split(":")[part] == pattern)
-    if "slot" in wanted:
-        tests.append(lambda device: device.bus_id == wanted["slot"])
-    found = [device for device in devices if all(test(device) for test in tests)]
-    card = wanted.get("card", "0" if len(found) > 1 else "all")
-    if card == "all":
-        return found
-    if not card.isdecimal():
-        raise UsageError(spec, "device filter", reason=f"card={card} is no number", remedy="card=0 or card=all")
-    return found[int(card):int(card) + 1]
+    return wanted
 
 
 def _pci_number(spec: str, text: str) -> str:

@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Literal[1] = 1
 
 STAGES = ("create", "map_offset", "mmap", "touch", "munmap", "destroy")
 

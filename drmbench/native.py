@@ -65,7 +65,7 @@ class Clock:
     resolution_ns: float
 
 
-class TouchFault(Exception):
+class TouchFaultError(Exception):
     """A touch pass was ended by SIGBUS or SIGSEGV."""
 
     def __init__(self, signal_number: int, address: int, touches_done: int) -> None:
@@ -218,7 +218,7 @@ class Span:
     def count_faults(self) -> NDArray[np.uint8]:
         """Touch once, untimed: faults of every touch, shape (touches,), 255 meaning 255 or more.
 
-        Raises TouchFault.
+        Raises TouchFaultError.
         """
         faults = np.zeros(self.order.size, dtype=np.uint8)
         stop = ffi.new("struct drmbench_stop *")
@@ -227,7 +227,7 @@ class Span:
         return faults
 
     def time_touches(self, faults: NDArray[np.uint8], faulted: Histogram, hit: Histogram) -> Stage:
-        """Touch once, each touch timed alone and sorted by `faults`, shape (touches,). Raises TouchFault."""
+        """Touch once, each touch timed alone and sorted by `faults`, shape (touches,). Raises TouchFaultError."""
         if faults.shape != self.order.shape or faults.dtype != np.uint8:
             raise TypeError("faults must have one uint8 for every touch")
         out, stop = ffi.new("struct drmbench_stage *"), ffi.new("struct drmbench_stop *")
@@ -237,7 +237,7 @@ class Span:
         return _stage(out)
 
     def time_sum(self) -> Stage:
-        """Touch once with one pair of clock reads around the whole loop. Raises TouchFault."""
+        """Touch once with one pair of clock reads around the whole loop. Raises TouchFaultError."""
         out, stop = ffi.new("struct drmbench_stage *"), ffi.new("struct drmbench_stop *")
         _finish(lib.drmbench_touch_sum(self._native, out, stop), stop)
         return _stage(out)
@@ -245,5 +245,5 @@ class Span:
 
 def _finish(status: int, stop: Any) -> None:  # noqa: ANN401 (cffi's struct has no Python type)
     if stop.signal_number:
-        raise TouchFault(stop.signal_number, stop.address, stop.touches_done)
+        raise TouchFaultError(stop.signal_number, stop.address, stop.touches_done)
     _check(status)

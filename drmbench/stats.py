@@ -60,7 +60,8 @@ def distribution(
         # Ticks are whole: bucket [a, b) holds a .. b-1.
         middle = (scale.lower_ticks[bucket] + scale.lower_ticks[bucket + 1] - 1) / 2
         values.append(scale.ns(min(max(float(middle), least), most)))
-    return Distribution(total, scale.ns(least), *values, scale.ns(most))
+    p50, p90, p99, p999 = values
+    return Distribution(total, scale.ns(least), p50, p90, p99, p999, scale.ns(most))
 
 
 def histogram_bins(counts: NDArray[np.uint64], scale: TickScale, *, per_decade: int = 8) -> list[HistogramBin]:

@@ -56,18 +56,25 @@ class Target:
 
     @property
     def label(self) -> str:
-        """What stands before a colon: "vkms card0", "memfd"."""
+        """What stands before a colon: "vkms card0", "memfd", "file:/some/path"."""
+        if self.driver == "file":
+            return f"file:{self.node}"
         return self.driver if self.node is None else f"{self.driver} {os.path.basename(self.node)}"
 
 
-def backends_of(device: DrmDevice) -> list[tuple[str, type[DrmBackend]]]:
+def node_for(device: DrmDevice, backend: type[DrmBackend]) -> str | None:
+    """The node of the device that the back-end works on, None where there is no such node."""
+    return device.primary if backend.node == "primary" else device.render
+
+
+def _backends_of(device: DrmDevice) -> list[tuple[str, type[DrmBackend]]]:
     """(node, back-end) for each uAPI that the device offers on a node we can open.
 
     Raises DrmbenchError where a node that a back-end needs cannot be opened.
     """
     found: list[tuple[str, type[DrmBackend]]] = []
     for backend in DRM_BACKENDS:
-        node = device.primary if backend.node == "primary" else device.render
+        node = node_for(device, backend)
         if node is not None and device.driver is not None:
             with open_node(node) as fd:
                 if backend.offered(fd, device.driver.name):
@@ -83,7 +90,7 @@ def _drm_targets(device: DrmDevice, *, role: Role) -> list[Target]:
     driver = device.driver
     found = [
         Target("drm", node, driver.name, driver.description, backend.kinds, role, _opener(node, backend))
-        for node, backend in backends_of(device)
+        for node, backend in _backends_of(device)
     ]
     if not found:
         raise UnsupportedError(

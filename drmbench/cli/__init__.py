@@ -27,6 +27,9 @@ COMMANDS = {
 }
 
 
+_INTERRUPTED = "interrupted: nothing was finished"
+
+
 class LazyGroup(click.Group):
     """Finds a sub-command in COMMANDS and imports its module only then."""
 
@@ -81,33 +84,38 @@ def _terminated(_signum: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def _explain(error: Exception) -> tuple[str, int]:
+    """(line for stderr, exit status) of an expected failure; an unexpected one is raised again."""
+    if isinstance(error, DrmbenchError):
+        return str(error), error.exit_code
+    if isinstance(error, click.UsageError):
+        return _usage(error), EXIT_USAGE
+    if isinstance(error, click.ClickException):
+        return error.format_message(), error.exit_code
+    if isinstance(error, click.Abort):
+        return _INTERRUPTED, EXIT_ERROR
+    if isinstance(error, OSError) and error.errno is not None:
+        return str(DrmbenchError(str(error.filename or "system"), "input/output", errno=error.errno)), EXIT_ERROR
+    if isinstance(error, MemoryError):
+        return "out of memory: try a smaller --size", EXIT_ERROR
+    raise error
+
+
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit status; every expected failure is one line on stderr."""
     try:
         status = cli.main(arguments, prog_name="drmbench", standalone_mode=False)
         sys.stdout.flush()
-    except DrmbenchError as error:
-        _complain(str(error))
-        return error.exit_code
-    except click.UsageError as error:
-        _complain(_usage(error))
-        return EXIT_USAGE
-    except click.ClickException as error:
-        _complain(error.format_message())
-        return error.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        _complain("interrupted: nothing was finished")
+    except KeyboardInterrupt:
+        _complain(_INTERRUPTED)
         return EXIT_ERROR
     except BrokenPipeError:
         # The reader of our stdout is gone; keep the interpreter from complaining about it at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return EXIT_ERROR
-    except OSError as error:
-        if error.errno is None:
-            raise
-        failure = DrmbenchError(str(error.filename or "system"), "input/output", errno=error.errno)
-        _complain(str(failure))
-        return EXIT_ERROR
+    except Exception as error:  # noqa: BLE001 (_explain raises what it does not know)
+        line, status = _explain(error)
+        _complain(line)
     return status if isinstance(status, int) else 0
 
 

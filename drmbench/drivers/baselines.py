@@ -80,16 +80,12 @@ class FileBackend:
         # O_NONBLOCK: opening a pipe must not wait for its other end.
         fd, stage = timed_open(self._path, self._flags | os.O_NONBLOCK | os.O_NOCTTY)
         try:
-            status = os.fstat(fd)
-            if not stat.S_ISREG(status.st_mode):
-                raise OSError(errno.ENODEV, "only a regular file can be a baseline")
-            if status.st_size < size_bytes:
-                raise OSError(errno.EFBIG, f"the file has only {status.st_size} bytes")
+            file_bytes = _regular_size(fd, size_bytes)
             os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
         except OSError:
             os.close(fd)
             raise
-        return BufferObject(fd, status.st_size), stage
+        return BufferObject(fd, file_bytes), stage
 
     def map_offset(self, buffer_object: BufferObject) -> tuple[MmapOffset, Stage]:
         """The file's start; no system call, so the Stage is empty."""
@@ -98,3 +94,12 @@ class FileBackend:
     def destroy(self, buffer_object: BufferObject) -> Stage:
         """close(); the file itself stays."""
         return timed_close(buffer_object.handle)
+
+
+def _regular_size(fd: int, least_bytes: int) -> int:
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.ENODEV, "only a regular file can be a baseline")
+    if status.st_size < least_bytes:
+        raise OSError(errno.EFBIG, f"the file has only {status.st_size} bytes")
+    return status.st_size

@@ -22,6 +22,7 @@ _PITCH_BYTES = 4096  # a multiple of every driver's pitch alignment, so the size
 class DumbBackend:
     """Dumb buffers on an open primary node."""
 
+    name: ClassVar[str] = "dumb"
     node: ClassVar[str] = "primary"
     kinds: ClassVar[tuple[str, ...]] = ("dumb",)
     steps: ClassVar[dict[str, str]] = {

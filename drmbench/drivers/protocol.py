@@ -58,6 +58,8 @@ class Backend(Protocol):
 class DrmBackend(Backend, Protocol):
     """A back-end that lives on an open DRM node."""
 
+    name: ClassVar[str]
+    """The uAPI family: "dumb", "amdgpu"."""
     node: ClassVar[str]
     """Which node it needs: "primary" or "render"."""
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from drmbench import native
-from drmbench.buffer import PAGE_BYTES, Buffer, Mapping
+from drmbench.buffer import PAGE_BYTES, Buffer
 from drmbench.model import STAGES, Access, Phase
 from drmbench.stats import prefault_window_pages
 from drmbench.vma import vm_flags

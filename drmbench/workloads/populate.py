@@ -7,11 +7,8 @@ import mmap
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from drmbench import native
 from drmbench.buffer import PAGE_BYTES, Buffer, Mapping
-from drmbench.model import Access
 from drmbench.vma import vm_flags
 from drmbench.workloads.order import page_order
 from drmbench.workloads.passes import PASSES, native_access, sum_pass
@@ -19,9 +16,11 @@ from drmbench.workloads.passes import PASSES, native_access, sum_pass
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from drmbench.drivers.protocol import Backend
+    from drmbench.model import Access
     from drmbench.targets import Target
 
 MADV_POPULATE_READ = 22  # include/uapi/asm-generic/mman-common.h, since 5.14

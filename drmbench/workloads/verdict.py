@@ -45,7 +45,7 @@ def judge(evidence: Evidence) -> tuple[Verdict, str]:
         return "no-op", f"the reference: nothing is populated, the touch pass takes {lazy} faults"
     moved = lazy - evidence.touch_faults
     if moved >= lazy * _MOVED_SHARE:
-        return "real", _why_real(evidence, moved)
+        return "real", _why_real(evidence)
     return "no-op", _why_nothing(evidence)
 
 
@@ -66,11 +66,9 @@ def _why_refused(evidence: Evidence) -> str:
     return text
 
 
-def _why_real(evidence: Evidence, moved: int) -> str:
-    text = f"{moved} of {evidence.lazy_touch_faults} faults are gone from the touch pass"
-    if evidence.earlier_faults:
-        text += f"; {evidence.call} took {evidence.earlier_faults}"
-    return text
+def _why_real(evidence: Evidence) -> str:
+    return (f"{evidence.call} took {evidence.earlier_faults} faults, and the touch pass takes "
+            f"{evidence.touch_faults} instead of {evidence.lazy_touch_faults}")
 
 
 def _why_nothing(evidence: Evidence) -> str:

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: MIT
+"""The options that the measuring commands share, and the types behind them."""
+
+from __future__ import annotations
+
+import mmap
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from drmbench.units import format_bytes, parse_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from drmbench.model import Access
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+ACCESSES: tuple[Access, ...] = ("write", "read", "read-then-write")
+
+
+def _size(value: str) -> int:
+    try:
+        size_bytes = parse_bytes(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+    if size_bytes == 0 or size_bytes % mmap.PAGESIZE:
+        raise click.BadParameter(f"{value!r} is not a positive multiple of the {format_bytes(mmap.PAGESIZE)} page")
+    if size_bytes >= 1 << 63:
+        raise click.BadParameter(f"{value!r} is more than any address space holds")
+    return size_bytes
+
+
+def _order(value: str) -> str:
+    from drmbench.workloads.order import check_order  # noqa: PLC0415 (brings numpy)
+
+    try:
+        return check_order(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def strategies(value: str) -> tuple[str, ...]:
+    """Strategy names, separated by commas, in their own order; lazy, the reference, is always among them.
+
+    Raises click.BadParameter.
+    """
+    from drmbench.workloads.populate import STRATEGIES  # noqa: PLC0415 (brings the native code)
+
+    wanted = {name.strip() for name in value.split(",") if name.strip()}
+    if wanted == {"all"}:
+        return tuple(STRATEGIES)
+    unknown = sorted(wanted - set(STRATEGIES))
+    if unknown or not wanted:
+        names = ", ".join(unknown) or repr(value)
+        raise click.BadParameter(f"{names} is no strategy; there are {', '.join(STRATEGIES)}")
+    return tuple(name for name in STRATEGIES if name == "lazy" or name in wanted)
+
+
+def accesses(option: str) -> tuple[Access, ...]:
+    """--access -> what to measure: one access, or all three."""
+    return tuple(access for access in ACCESSES if option in {access, "all"})
+
+
+def measuring_options(command: F) -> F:
+    """--device, --buffer, --size, --access, --order, --runs, --cpu, --seed, --no-baseline."""
+    for option in reversed((
+        click.option("--device", "devices", multiple=True, metavar="SPEC",
+                     help="Node, driver name, IGT filter (drm:, pci:, sys:), anon, memfd or file:PATH; repeatable. "
+                          "Default: DRMBENCH_DEVICE, IGT_DEVICE, else every usable node."),
+        click.option("--buffer", metavar="KIND", help="Buffer kind, or all. Default: the back-end's first."),
+        click.option("--size", "size_bytes", type=_size, metavar="SIZE",
+                     help="Buffer size. Default: 64MiB, halved until it fits the device."),
+        click.option("--access", type=click.Choice([*ACCESSES, "all"]), default="write", show_default=True,
+                     help="How pages are touched."),
+        click.option("--order", type=_order, default="sequential", show_default=True,
+                     metavar="ORDER", help="sequential, reverse, random or stride:N (pages)."),
+        click.option("--runs", type=click.IntRange(1, 100_000), default=5, show_default=True,
+                     help="Runs, each on fresh buffers, targets taking turns."),
+        click.option("--cpu", type=click.IntRange(0), help="Measure on this CPU only."),
+        click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True,
+                     help="For --order random."),
+        click.option("--no-baseline", is_flag=True, help="Leave out anon and memfd, the floor to compare with."),
+    )):
+        command = option(command)
+    return command
+
+
+def output_options(formats: tuple[str, ...]) -> Callable[[F], F]:
+    """--json and --format, with the formats that the command has."""
+    def decorate(command: F) -> F:
+        command = click.option("--format", "format_name", type=click.Choice(formats), default=formats[0],
+                               show_default=True, help="What stdout shows.")(command)
+        return click.option("--json", "json_path", metavar="FILE",
+                            help="Write the report there; - is stdout, and nothing else is printed.")(command)
+
+    return decorate

@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: MIT
+"""From a finished measurement to stdout and the JSON file, and to the exit status."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+import click
+
+from drmbench.cli.progress import ProgressOnStderr
+from drmbench.errors import EXIT_ERROR, EXIT_OK
+from drmbench.render import FORMATS
+from drmbench.store import destination
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from drmbench.measurement import Options, Progress
+    from drmbench.runner import Outcome
+
+
+def measure_and_report(
+    run: Callable[[Options, Progress], Outcome], options: Options, json_path: str | None, format_name: str,
+    *, histogram: bool = False,
+) -> int:
+    """Measure, print, save, and say what is missing; returns the exit status.
+
+    The table is printed before the file is written, so that a disk that fills up loses nothing.
+    Raises DrmbenchError.
+    """
+    with contextlib.ExitStack() as stack:
+        file = stack.enter_context(destination(json_path)) if json_path is not None else None
+        with ProgressOnStderr() as progress:
+            outcome = run(options, progress)
+        if json_path != "-":
+            click.echo(FORMATS[format_name](outcome.report, histogram), nl=False)
+        if file is not None:
+            file.save(outcome.report)
+    for failure in outcome.failures:
+        click.echo(f"drmbench: {failure}", err=True)
+    if outcome.interrupted:
+        click.echo("drmbench: interrupted: what had finished is reported", err=True)
+    return EXIT_ERROR if outcome.failures or outcome.interrupted else EXIT_OK

@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: MIT
+"""What a report looks like to a person, before a format is chosen: titled tables and lines of text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A heading; numbers stand to the right. A `grows` column takes what room is left and may wrap."""
+
+    name: str
+    number: bool = False
+    grows: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A title, a table (perhaps without rows) and lines under it."""
+
+    title: str
+    columns: tuple[Column, ...] = ()
+    rows: list[list[str]] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """Sections in reading order: what matters most comes first."""
+
+    sections: list[Section]

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: MIT
+"""FaultLatencyReport -> Document: what a first touch costs, where it is paid, how much over the floor."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from drmbench.model import STAGES
+from drmbench.render.common import caveat_section, heading, short_access
+from drmbench.render.document import Column, Document, Section
+from drmbench.units import format_bytes, format_ns, format_ratio
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from drmbench.model import FaultLatencyReport, FaultLatencyResult, HistogramBin
+
+_FLOOR = ("memfd", "anon")
+_BAR = 40
+
+
+def fault_latency_document(report: FaultLatencyReport, *, histogram: bool = False) -> Document:
+    """The first screen: conclusions, the touch table, the stage table; then histograms and caveats."""
+    sections = [
+        Section(heading("First touch of a mapped buffer", report.environment), lines=_setting(report)),
+        Section("", lines=[line for result in report.results for line in _finding(result, report.results)]),
+        _touch_section(report.results),
+        _stage_section(report.results),
+    ]
+    if histogram:
+        sections += [_histogram_section(result) for result in report.results]
+    return Document([*sections, *caveat_section(report.caveats)])
+
+
+def _label(result: FaultLatencyResult) -> str:
+    """The target in a sentence: "vkms card0 dumb", "memfd"."""
+    target = result.target
+    node = "" if target.node is None else f" {os.path.basename(target.node)}"
+    return f"{target.driver}{node}" if target.kind == "baseline" else f"{target.driver}{node} {target.buffer}"
+
+
+def _cells(results: Sequence[FaultLatencyResult]) -> list[str]:
+    """The target in a narrow cell: "vkms dumb", or "card0 dumb" where a driver has several nodes."""
+    nodes: dict[str, set[str | None]] = {}
+    for result in results:
+        nodes.setdefault(result.target.driver, set()).add(result.target.node)
+    cells = []
+    for result in results:
+        target = result.target
+        name = target.driver
+        if target.node is not None and len(nodes[name]) > 1:
+            name = os.path.basename(target.node)
+        cells.append(name if target.kind == "baseline" else f"{name} {target.buffer}")
+    return cells
+
+
+def _setting(report: FaultLatencyReport) -> list[str]:
+    first = report.results[0]
+    sizes = sorted({result.size_bytes for result in report.results})
+    size = " to ".join(dict.fromkeys(format_bytes(s) for s in (sizes[0], sizes[-1])))
+    pages = f"{size} in pages of {format_bytes(report.environment.page_size_bytes)}"
+    clock = f"clock {first.clock.source} (-{first.clock.overhead_ns} ns)"
+    return [f"{pages}, {first.order}, {first.runs} runs; {clock}"]
+
+
+def floor_of(result: FaultLatencyResult, results: Sequence[FaultLatencyResult]) -> FaultLatencyResult | None:
+    """The baseline with the same access and phase to compare with: memfd, else anon, else None."""
+    if result.target.driver in _FLOOR:
+        return None
+    for name in _FLOOR:
+        for other in results:
+            same = (other.access, other.phase, other.order) == (result.access, result.phase, result.order)
+            if same and other.target.kind == "baseline" and other.target.driver == name:
+                return other
+    return None
+
+
+def _paid(result: FaultLatencyResult) -> dict[str, int]:
+    """The stages that belong to this phase: a second mapping does not make or destroy the buffer."""
+    stages = STAGES if result.phase == "cold" else tuple(s for s in STAGES if s not in {"create", "destroy"})
+    return {name: getattr(result.stages_ns, name) for name in stages}
+
+
+def _finding(result: FaultLatencyResult, results: Sequence[FaultLatencyResult]) -> list[str]:
+    if result.target.driver in _FLOOR and any(other.target.driver not in _FLOOR for other in results):
+        return []
+    paid = _paid(result)
+    total = sum(paid.values())
+    dearest = max(paid, key=lambda name: paid[name])
+    share = 100 * paid[dearest] / total if total else 0
+    text = f"{_label(result)}, {result.access}, {result.phase}: {_touch_cost(result)}; "
+    text += f"{share:.0f} % of {format_ns(total)} is paid in {dearest}"
+    floor = floor_of(result, results)
+    if floor is not None and floor.ns_per_page > 0:
+        whole = sum(_paid(floor).values()) / floor.pages
+        text += f"; touching costs {format_ratio(result.ns_per_page / floor.ns_per_page)} {floor.target.driver}"
+        text += f", all stages {format_ratio(total / result.pages / whole)}" if whole else ""
+    return [text + "."]
+
+
+def _touch_cost(result: FaultLatencyResult) -> str:
+    if result.fault_ns.n == 0:
+        return f"no touch faults, one costs {format_ns(result.hit_ns.p50)}"
+    plural = "" if result.faults_per_page == 1 else "s"
+    text = f"a touch that faults costs {format_ns(result.fault_ns.p50)}, "
+    text += f"{result.faults_per_page:.4g} fault{plural} a page"
+    window = result.prefault_window_pages
+    return text if window in {None, 1} else f"{text} (window {window} pages)"
+
+
+def _touch_section(results: Sequence[FaultLatencyResult]) -> Section:
+    columns = (
+        Column("target"), Column("pass"), Column("faults/page", number=True), Column("window", number=True),
+        Column("fault p50", number=True), Column("p99", number=True), Column("per page", number=True),
+        Column("vs floor", number=True),
+    )
+    rows = []
+    for cell, result in zip(_cells(results), results, strict=True):
+        floor = floor_of(result, results)
+        ratio = result.ns_per_page / floor.ns_per_page if floor is not None and floor.ns_per_page else None
+        rows.append([
+            cell, f"{short_access(result.access)} {result.phase}",
+            f"{result.faults_per_page:.4g}", _or_dash(result.prefault_window_pages),
+            format_ns(result.fault_ns.p50), format_ns(result.fault_ns.p99), format_ns(result.ns_per_page),
+            format_ratio(ratio),
+        ])
+    return Section("What a touch costs", columns, rows)
+
+
+def _or_dash(value: int | None) -> str:
+    return "-" if value is None else str(value)
+
+
+def _stage_section(results: Sequence[FaultLatencyResult]) -> Section:
+    columns = (Column("target"), Column("pass"), *(Column(name, number=True) for name in STAGES))
+    rows = [
+        [
+            cell, f"{short_access(result.access)} {result.phase}",
+            *(format_ns(getattr(result.stages_ns, stage)) for stage in STAGES),
+        ]
+        for cell, result in zip(_cells(results), results, strict=True)
+    ]
+    return Section("Where it is paid (median of the runs; create and destroy once a buffer)", columns, rows)
+
+
+def _histogram_section(result: FaultLatencyResult) -> Section:
+    import math  # noqa: PLC0415 (only here)
+
+    def bar(part: HistogramBin) -> str:
+        longest = math.log10(max(p.count for p in result.histogram) + 1)
+        return "#" * round(_BAR * math.log10(part.count + 1) / longest)
+
+    title = f"{_label(result)}, {result.access}, {result.phase}: touches by latency, both scales log"
+    columns = (Column("from", number=True), Column("to", number=True), Column("touches", number=True), Column(""))
+    rows = [[format_ns(p.from_ns), format_ns(p.to_ns), str(p.count), bar(p)] for p in result.histogram]
+    return Section(title, columns, rows)
