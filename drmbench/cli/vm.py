@@ -31,11 +31,11 @@ def command() -> None:
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="-- COMMAND...")
 def run(kernel: str, devices: tuple[str, ...], cpus: int, memory: str, timeout_s: float,
         shares: tuple[Path, ...], words: tuple[str, ...]) -> int:
-    """Run COMMAND in a virtual machine with DRM drivers loaded.
+    r"""Run COMMAND in a virtual machine with DRM drivers loaded.
 
     Its stdout, stderr and exit status are the command's own, and the files of
-    --json FILE and the like land here. Without COMMAND's machine (it died, hung
-    or lacks a driver) the exit status is 1 and the last line tells why.
+    --json FILE and the like land here. Where the machine itself fails (it died,
+    hung or lacks a driver) the status is 1 and the last line says why.
 
     \b
     Example: drmbench vm run -- drmbench fault-latency --device vkms

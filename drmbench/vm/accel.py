@@ -10,11 +10,12 @@ import subprocess
 import time
 from typing import TYPE_CHECKING
 
-from drmbench.errors import UsageError
 from drmbench.vm.names import nearest
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from drmbench.errors import UsageError
 
 VARIABLE = "DRMBENCH_VM_ACCEL"
 CHOICES = ("kvm", "tcg")
@@ -22,7 +23,7 @@ _LIMIT_S = 5.0
 
 
 def choose(qemu: str, image: Path) -> str:
-    """ "kvm" where `image` starts under KVM within 5 s, else "tcg"; $DRMBENCH_VM_ACCEL overrides it.
+    """Decide on "kvm", where `image` starts under it within 5 s, or "tcg"; $DRMBENCH_VM_ACCEL overrides.
 
     A nested or restricted KVM often creates a vCPU and then aborts on an MSR, or runs firmware and
     hangs in the kernel, so only the kernel's own first line proves that it works. Nothing is cached.

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -54,7 +55,7 @@ class Apt:
     def __init__(self, folder: Path, kernel: LabKernel, etc: Path = Path("/etc/apt")) -> None:
         for name in ("apt-get", "apt-cache", "apt-config"):
             if find_program(name) is None:
-                raise UnsupportedError("vm", f"kernel {kernel.name}", errno=2,
+                raise UnsupportedError("vm", f"kernel {kernel.name}", errno=errno.ENOENT,
                                        reason=f"{name} is not installed: this is no Debian system",
                                        remedy="use --kernel host, or the path of a kernel")
         archives = debian_archives(etc)
@@ -75,7 +76,9 @@ class Apt:
         listed.write_text(sources, encoding="utf-8")
         values = {
             "Dir::State": self._folder / "state", "Dir::State::Lists": self._folder / "lists",
-            "Dir::State::status": self._folder / "status", "Dir::Cache": self._folder / "cache", "Dir::Cache::pkgcache": "", "Dir::Cache::srcpkgcache": "",
+            "Dir::State::status": self._folder / "status",
+            "Dir::Cache": self._folder / "cache",
+            "Dir::Cache::pkgcache": "", "Dir::Cache::srcpkgcache": "",
             "Dir::Etc::SourceList": listed, "Dir::Etc::SourceParts": self._folder / "empty",
             "Dir::Etc::Parts": self._folder / "empty", "Dir::Etc::main": "/dev/null",
             "Dir::Etc::Preferences": "/dev/null", "Dir::Etc::PreferencesParts": self._folder / "empty",
@@ -144,7 +147,8 @@ class Apt:
             if all(intact(folder / file.file, file) for file in files):
                 return [folder / file.file for file in files]
         broken = next(file.file for file in files if not intact(folder / file.file, file))
-        raise DrmbenchError("vm", f"download {broken}", errno=74, reason="size or hash differ from the signed index",
+        raise DrmbenchError("vm", f"download {broken}", errno=errno.EBADMSG,
+                            reason="size or hash differ from the signed index",
                             remedy="the mirror is inconsistent: try again later")
 
     def _fetch(self, wanted: dict[str, str], folder: Path, files: list[Download],
@@ -195,11 +199,12 @@ def _inherited() -> list[str]:
 
 
 def _failure(command: tuple[str, ...], text: str) -> DrmbenchError:
+    what = " ".join(word for word in command[:3] if word != "-q")
     complaints = [line[3:].strip() for line in text.splitlines() if line.startswith(("E: ", "W: "))]
     reason = complaints[0] if complaints else (text.strip().splitlines() or ["no message"])[-1]
     remedy = "check the network and the machine's apt sources"
     if "No space left" in text:
-        return DrmbenchError("vm", " ".join(command[:3]), errno=28, remedy="free some space in the cache directory")
+        return DrmbenchError("vm", what, errno=errno.ENOSPC, remedy="free some space in the cache directory")
     if "is not valid yet" in text or "is expired" in text or "expired" in reason:
         remedy = "the mirror is behind or the clock is wrong: try another mirror"
-    return DrmbenchError("vm", " ".join(word for word in command[:3] if word != "-q"), reason=reason, remedy=remedy)
+    return DrmbenchError("vm", what, reason=reason, remedy=remedy)

@@ -53,7 +53,7 @@ class CachedKernel:
         return kernel if present else None
 
     def modules_dep(self, folder: Path) -> Path:
-        """depmod's table, without which modprobe in the guest finds nothing."""
+        """The table of depmod(8), without which modprobe in the guest finds nothing."""
         return folder / "lib/modules" / self.release / "modules.dep"
 
     def write(self, folder: Path) -> None:

@@ -46,7 +46,7 @@ DEVICES = (
     LabDevice("cirrus", "cirrus", ("cirrus|cirrus-qemu",), ("cirrus", "cirrus-qemu"), "QEMU's Cirrus, GEM shmem",
               ("-device", "cirrus-vga")),
     LabDevice("qxl", "qxl", ("qxl",), ("qxl",), "QEMU's SPICE display, TTM", ("-device", "qxl")),
-    LabDevice("virtio-gpu", "virtio_gpu", ("virtio_gpu",), ("virtio_gpu",), "paravirtual GPU, GEM shmem",
+    LabDevice("virtio-gpu", "virtio_gpu", ("virtio_gpu",), ("virtio_gpu", "virtio-pci"), "paravirtual GPU, GEM shmem",
               ("-device", "virtio-gpu-pci")),
     LabDevice("radeon", "radeon", ("radeon",), ("radeon",), "the real driver on QEMU's RV100, TTM",
               ("-device", "ati-vga,model=rv100,vgamem_mb=64")),

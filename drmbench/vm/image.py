@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 from dataclasses import dataclass
@@ -80,7 +81,7 @@ def _host() -> BootKernel:
         raise UnsupportedError("vm", "kernel host", reason=f"no image of {release} in /boot or /lib/modules",
                                remedy="install the distribution's kernel package, or use --kernel debian-6.1")
     if not os.access(image, os.R_OK):
-        raise DrmbenchError("vm", f"open {image}", errno=13, remedy=f"sudo chmod +r {image}")
+        raise DrmbenchError("vm", f"open {image}", errno=errno.EACCES, remedy=f"sudo chmod +r {image}")
     modules = Path("/lib/modules") / release / "modules.dep"
     check_image(image)
     return BootKernel(HOST_KERNEL, f"host {release}", image, modules.parent, image,

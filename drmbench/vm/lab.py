@@ -95,7 +95,7 @@ def _check_modules(kernel: BootKernel, devices: tuple[LabDevice, ...]) -> None:
 @contextlib.contextmanager
 def _scratch() -> Iterator[Path]:
     """A temporary directory that the guest's first program can see: not below a path that its mounts hide."""
-    folder = next((place for place in (tempfile.gettempdir(), "/tmp", os.path.expanduser("~"))  # noqa: S108, PTH111
+    folder = next((place for place in (tempfile.gettempdir(), "/tmp", os.path.expanduser("~"))  # noqa: S108 (only where writable)
                    if not is_hidden(Path(place).resolve()) and os.access(place, os.W_OK)), None)
     scratch = Path(tempfile.mkdtemp(prefix="drmbench-vm-", dir=folder))
     try:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno as errno_table
 import os
 import selectors
 import subprocess
@@ -74,12 +75,9 @@ def _watch(process: subprocess.Popen[bytes], console: Console, exchange: Path,
         raise LabError("vng", reason="started without a console")
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
-        while True:
-            for name in ("status", "failure"):
-                if (exchange / name).exists():
-                    return name
-            if time.monotonic() > deadline:
-                return "timeout"
+        while time.monotonic() < deadline:
+            if report := _report(exchange):
+                return report
             for follower in followers:
                 follower.pump()
             if selector.get_map() and selector.select(_POLL_S):
@@ -88,13 +86,14 @@ def _watch(process: subprocess.Popen[bytes], console: Console, exchange: Path,
                 if not piece:
                     selector.unregister(process.stdout)
             elif process.poll() is not None:
-                return _last_look(exchange)
+                return _report(exchange) or "ended"
             elif not selector.get_map():
                 time.sleep(_POLL_S)
+    return "timeout"
 
 
-def _last_look(exchange: Path) -> str:
-    return next((name for name in ("status", "failure") if (exchange / name).exists()), "ended")
+def _report(exchange: Path) -> str:
+    return next((name for name in ("status", "failure") if (exchange / name).exists()), "")
 
 
 def _explain(ended: str, console: Console, exchange: Path, process: subprocess.Popen[bytes],
@@ -106,7 +105,8 @@ def _explain(ended: str, console: Console, exchange: Path, process: subprocess.P
         raise LabError(what, reason=reason or "failed in the guest", console=_log_tail(exchange) or tail,
                        remedy="see the kernel's messages above, or try another --kernel or --device")
     if ended == "timeout":
-        raise LabError("guest", errno=110, reason=f"not finished after {timeout_s:g} s, {when}", console=tail,
+        raise LabError("guest", errno=errno_table.ETIMEDOUT, console=tail,
+                       reason=f"not finished after {timeout_s:g} s, {when}",
                        remedy="raise --timeout, or see the console above")
     if ended == "ended":
         if console.panic is not None:

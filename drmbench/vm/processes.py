@@ -16,7 +16,13 @@ if TYPE_CHECKING:
 
 _GRACE_S = 3.0
 # Reads until the pipe from us closes, which the kernel sees to even if we are killed.
-_GUARD = 'read -r _; kill -TERM -- "-$1" 2>/dev/null; sleep 2; kill -KILL -- "-$1" 2>/dev/null; rm -rf -- "$2"'
+_GUARD = """\
+read -r _
+kill -TERM -- "-$1"
+sleep 2
+kill -KILL -- "-$1"
+rm -rf -- "$2"
+"""
 
 
 @contextlib.contextmanager

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from pathlib import Path
 
@@ -72,5 +73,5 @@ def require(*programs: str) -> None:
     """Raise DrmbenchError naming the packages where one of `programs` is not installed."""
     missing = [name for name in programs if find_program(name) is None]
     if missing:
-        raise DrmbenchError("vm", ", ".join(missing), errno=2, reason="not installed",
+        raise DrmbenchError("vm", ", ".join(missing), errno=errno.ENOENT, reason="not installed",
                             remedy=install_command(missing))

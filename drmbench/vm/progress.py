@@ -30,8 +30,9 @@ class Progress:
         """Show how far a download is; nothing where stderr is no terminal."""
         if not sys.stderr.isatty() or not total_bytes:
             return
-        from rich.progress import BarColumn, DownloadColumn, Progress as Bar, TransferSpeedColumn  # noqa: PLC0415
-        from rich.console import Console  # noqa: PLC0415
+        from rich.console import Console  # noqa: PLC0415 (slow to import, needed on terminals only)
+        from rich.progress import BarColumn, DownloadColumn, TransferSpeedColumn  # noqa: PLC0415 (as above)
+        from rich.progress import Progress as Bar  # noqa: PLC0415 (as above)
 
         if self._bar is None:
             self._bar = Bar("download", BarColumn(), DownloadColumn(), TransferSpeedColumn(),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from dataclasses import dataclass
@@ -11,8 +12,10 @@ from pathlib import Path
 from drmbench.errors import UsageError
 
 # virtme-ng's init puts a tmpfs on each of these, so what the host keeps there is hidden in the guest.
-_HIDDEN = ("/run", "/var/run", "/var/log", "/var/tmp", "/var/cache", "/var/lib/apt", "/var/lib/private",
-           "/var/lib/machines", "/var/lib/portables", "/dev")
+_HIDDEN = (
+    "/run", "/dev", "/var/run", "/var/log", "/var/cache", "/var/lib/apt", "/var/lib/private",
+    "/var/lib/machines", "/var/lib/portables", "/var/tmp",  # noqa: S108 (a name, nothing is made there)
+)
 # An overlay does not show file systems that are mounted below its lower directory.
 _OVERLAID = ("/etc", "/lib", "/home", "/opt", "/srv", "/usr", "/var", "/tmp")  # noqa: S108 (names, none is made)
 # Options whose value is a file that the command writes.
@@ -75,7 +78,8 @@ def plan(command: tuple[str, ...], kernel_tree: Path, working: Path, extra: tupl
     writable = dict.fromkeys(output_directories(command, working))
     for path in extra:
         if not path.is_dir():
-            raise UsageError("vm", f"share {path}", errno=20 if path.exists() else 2)
+            raise UsageError("vm", f"share {path}", errno=errno.ENOTDIR if path.exists() else errno.ENOENT,
+                             remedy="give an existing directory")
         writable[_resolved(path)] = None
     if Path("/") in writable:
         raise UsageError("vm", "share /", reason="the root directory cannot be handed into the guest",

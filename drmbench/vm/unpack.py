@@ -3,19 +3,24 @@
 
 from __future__ import annotations
 
+import errno
 import lzma
 import shutil
 import struct
 import subprocess
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from drmbench.errors import DrmbenchError
 from drmbench.vm.programs import find_program
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 # Hardware that no lab machine has: a third of the modules' size.
-_UNNEEDED = ("sound", "drivers/media", "drivers/infiniband", "drivers/net/ethernet", "drivers/net/wireless",
-             "drivers/staging", "drivers/scsi", "drivers/iio", "drivers/usb", "drivers/mtd", "drivers/isdn",
-             "drivers/gpu/drm/amd", "drivers/gpu/drm/nouveau", "drivers/gpu/drm/i915")
+_UNNEEDED = ("sound", "drivers/infiniband", "drivers/net/ethernet", "drivers/net/wireless", "drivers/staging",
+             "drivers/scsi", "drivers/iio", "drivers/mtd", "drivers/isdn", "drivers/media/dvb-frontends",
+             "drivers/media/i2c", "drivers/media/pci", "drivers/media/platform", "drivers/media/tuners",
+             "drivers/media/usb", "drivers/gpu/drm/amd", "drivers/gpu/drm/nouveau", "drivers/gpu/drm/i915")
 _XZ_MAGIC = b"\xfd7zXZ\x00"
 # The ELF note XEN_ELFNOTE_PHYS32_ENTRY: name size 4, entry address of 4 or 8 bytes, type 18, name "Xen".
 _PVH_NOTES = tuple(struct.pack("<III4s", 4, size, 18, b"Xen\0") for size in (4, 8))
@@ -42,9 +47,10 @@ def _run(command: list[str], what: str) -> None:
                           errors="replace")
     if done.returncode:
         text = done.stderr.strip()
-        full = "No space left" in text
-        raise DrmbenchError("vm", what, errno=28 if full else None, reason=None if full else text.splitlines()[-1],
-                            remedy="free some space in the cache directory" if full else "drmbench vm fetch --again")
+        if "No space left" in text:
+            raise DrmbenchError("vm", what, errno=errno.ENOSPC, remedy="free some space in the cache directory")
+        reason = text.splitlines()[-1] if text else f"exit status {done.returncode}"
+        raise DrmbenchError("vm", what, reason=reason, remedy="drmbench vm fetch --again")
 
 
 def prune(modules: Path) -> None:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import errno
+import re
 import shlex
 import shutil
 import sys
@@ -40,7 +42,7 @@ def find_vng() -> str:
     beside = Path(sys.executable).parent / "vng"
     found = shutil.which("vng") or (str(beside) if beside.is_file() else None)
     if found is None:
-        raise DrmbenchError("vm", "vng", errno=2, reason="virtme-ng is not installed",
+        raise DrmbenchError("vm", "vng", errno=errno.ENOENT, reason="virtme-ng is not installed",
                             remedy="pip install 'drmbench[vm]'")
     return found
 
@@ -86,12 +88,12 @@ def vng_command(vng: str, machine: Machine) -> list[str]:
     if machine.accelerator != "kvm":
         options.append("--disable-kvm")
     # The console carries warnings and worse: enough to explain a death, too little to slow the boot.
-    for word in ("loglevel=5", "panic=-1", *_path(machine), *machine.cmdline):
-        options.append(f"--append={shlex.quote(word)}")
+    words = ("loglevel=5", "panic=-1", *_path(machine), *machine.cmdline)
+    options += [f"--append={shlex.quote(word)}" for word in words]
     return [*options, "--exec", entry_command(), f"--qemu-opts={shlex.join(qemu)}"]
 
 
 def _path(machine: Machine) -> list[str]:
     text = str(machine.fast_path)
-    safe = all(letter.isalnum() and letter.isascii() or letter in "/._-+" for letter in text)
+    safe = re.fullmatch(r"[A-Za-z0-9/._+-]+", text)
     return [f"PATH={text}:/usr/bin:/bin:/usr/sbin:/sbin"] if safe else []
