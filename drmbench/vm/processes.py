@@ -18,9 +18,9 @@ _GRACE_S = 3.0
 # Reads until the pipe from us closes, which the kernel sees to even if we are killed.
 _GUARD = """\
 read -r _
-kill -TERM -- "-$1"
+kill -s TERM -- "-$1"
 sleep 2
-kill -KILL -- "-$1"
+kill -s KILL -- "-$1"
 rm -rf -- "$2"
 """
 
