@@ -69,6 +69,16 @@ def driver_version(fd: int, node: str) -> DriverVersion:
         lib.drmFreeVersion(version)
 
 
+def capabilities(fd: int) -> dict[str, int]:
+    """The DRM_CAP_ values that the driver answers, by name in lower case.
+
+    A driver without modesetting answers only a few (drm_getcap() in drivers/gpu/drm/drm_ioctl.c).
+    """
+    value = ffi.new("uint64_t *")
+    named = {"dumb_buffer": lib.DRM_CAP_DUMB_BUFFER, "prime": lib.DRM_CAP_PRIME}
+    return {name: int(value[0]) for name, number in named.items() if lib.drmGetCap(fd, number, value) == 0}
+
+
 def _text(pointer: Any) -> str:  # noqa: ANN401 (a char * of cffi)
     return "" if pointer == ffi.NULL else one_line(bytes(ffi.string(pointer)).decode("utf-8", "replace"))
 

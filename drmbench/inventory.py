@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drmbench.buffer import PAGE_BYTES, Buffer
-from drmbench.device import list_devices, open_node
+from drmbench.device import capabilities, list_devices, open_node
 from drmbench.drivers import DRM_BACKENDS
 from drmbench.drivers.dumb import DumbBackend
 from drmbench.errors import DrmbenchError
@@ -37,13 +37,14 @@ def _entry(device: DrmDevice) -> DeviceEntry:
             if usable:
                 kinds[backend.name] = usable
     driver = device.driver
+    dumb_buffers, stated = _capabilities(device)
     return DeviceEntry(
         primary=device.primary, render=device.render,
         driver=None if driver is None else driver.name,
         description=None if driver is None else driver.description,
         version=None if driver is None else driver.version,
         bus=device.bus, bus_id=device.bus_id, pci_id=device.pci_id, sysfs=device.sysfs,
-        dumb_buffers=_dumb_buffers(device, kinds), backends=kinds,
+        dumb_buffers=dumb_buffers, capabilities=stated, backends=kinds,
         problem=str(problems[0]) if problems else None,
     )
 
@@ -69,14 +70,13 @@ def _usable_kinds(device: DrmDevice, backend: type[DrmBackend]) -> list[str]:
     return usable
 
 
-def _dumb_buffers(device: DrmDevice, kinds: dict[str, list[str]]) -> bool | None:
-    """True where one was made; None where the primary node could not be asked."""
-    if DumbBackend.name in kinds:
-        return True
-    if device.primary is None or device.driver is None:
-        return None
-    try:
-        with open_node(device.primary) as fd:
-            return False if not DumbBackend.offered(fd, device.driver.name) else None
-    except DrmbenchError:
-        return None
+def _capabilities(device: DrmDevice) -> tuple[bool | None, dict[str, int]]:
+    """(whether dumb buffers work, capabilities as the driver states them); None where nobody could ask."""
+    for node in device.nodes:
+        try:
+            with open_node(node) as fd:
+                works = DumbBackend.offered(fd, "") if node == device.primary else None
+                return works, capabilities(fd)
+        except DrmbenchError:
+            continue
+    return None, {}

@@ -2,7 +2,7 @@
 """The report: one typed document a run collects and every table, file and comparison reads.
 
 Durations are ns, sizes bytes, faults are minor and major together. Fields are only ever added; a reader
-ignores those it does not know. `null` means "did not happen", never zero.
+ignores those it does not know. `null` stands where there is nothing to measure.
 """
 
 from __future__ import annotations
@@ -242,6 +242,7 @@ class DeviceEntry(msgspec.Struct, frozen=True):
     dumb_buffers: bool | None
     backends: dict[str, list[str]]
     problem: str | None
+    capabilities: dict[str, int] = {}
 
 
 class DeviceList(msgspec.Struct, frozen=True, tag_field="command", tag="devices"):

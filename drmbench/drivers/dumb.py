@@ -15,6 +15,9 @@ from drmbench._native import ffi, lib
 from drmbench.drivers.protocol import BufferObject, MmapOffset
 from drmbench.native import Stage, timed_ioctl
 
+# What drm_mode_create_dumb() and the DRM core answer where the driver has no dumb_create.
+_ABSENT = frozenset({errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTTY, errno.EACCES, errno.EPERM})
+
 _BITS_PER_PIXEL = 32
 _PITCH_BYTES = 4096  # a multiple of every driver's pitch alignment, so the size comes out exact
 
@@ -39,9 +42,18 @@ class DumbBackend:
 
     @staticmethod
     def offered(fd: int, driver: str) -> bool:  # noqa: ARG004 (any driver may)
-        """Whether the driver says that it has dumb buffers (DRM_CAP_DUMB_BUFFER)."""
-        value = ffi.new("uint64_t *")
-        return bool(lib.drmGetCap(fd, lib.DRM_CAP_DUMB_BUFFER, value) == 0 and value[0] != 0)
+        """Whether the driver has dumb buffers, found by making one page.
+
+        DRM_CAP_DUMB_BUFFER does not tell: drm_getcap() answers EOPNOTSUPP for every driver without
+        modesetting (drm_ioctl.c), and vgem, which has none, does make dumb buffers.
+        """
+        backend = DumbBackend(fd)
+        try:
+            made, _stage = backend.create("dumb", _PITCH_BYTES)
+            backend.destroy(made)
+        except OSError as error:
+            return error.errno not in _ABSENT
+        return True
 
     def create(self, kind: str, size_bytes: int) -> tuple[BufferObject, Stage]:  # noqa: ARG002 (one kind)
         """A buffer one 4 KiB pitch wide; the kernel refuses 4 GiB and more with EINVAL (drm_dumb_buffers.c)."""

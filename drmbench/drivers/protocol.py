@@ -67,4 +67,4 @@ class DrmBackend(Backend, Protocol):
 
     @staticmethod
     def offered(fd: int, driver: str) -> bool:
-        """Whether the driver behind fd, named `driver`, speaks this uAPI at all; never allocates."""
+        """Whether the driver behind fd, named `driver`, speaks this uAPI at all; leaves nothing allocated."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What every report shows alike: the machine in the heading, the caveats at the end."""
+"""What every report shows alike: the machine under the title, the caveats at the end."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def short_access(access: str) -> str:
     return _SHORT.get(access, access)
 
 
-def heading(title: str, environment: Environment) -> str:
-    """The title with kernel and machine: "...: Linux 6.1.0-41-amd64, x86_64, qemu-tcg (emulated)"."""
+def machine(environment: Environment) -> str:
+    """Kernel and machine in a line: "Linux 6.1.0-41-amd64, x86_64, qemu-tcg (emulated CPU)"."""
     where = "" if environment.virtualization == "none" else f", {environment.virtualization}"
     emulated = " (emulated CPU)" if environment.emulated else ""
-    return f"{title}: Linux {environment.kernel}, {environment.arch}{where}{emulated}"
+    return f"Linux {environment.kernel}, {environment.arch}{where}{emulated}"
 
 
 def caveat_section(caveats: Sequence[Caveat]) -> list[Section]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from drmbench.render.common import caveat_section, heading
+from drmbench.render.common import caveat_section, machine
 from drmbench.render.document import Column, Document, Section
 from drmbench.units import format_bytes, format_ns, format_ratio
 
@@ -25,7 +25,7 @@ _TIMES = (
 
 def compare_populate_document(report: ComparePopulateReport) -> Document:
     """For each buffer: verdicts and why, then times."""
-    sections = [Section(heading("Does populate do anything", report.environment))]
+    sections = [Section("Does populate do anything?", lines=[machine(report.environment)])]
     for result in report.results:
         sections += _sections(result)
     return Document([*sections, *caveat_section(report.caveats)])

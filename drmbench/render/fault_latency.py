@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from drmbench.model import STAGES
-from drmbench.render.common import caveat_section, heading, short_access
+from drmbench.render.common import caveat_section, machine, short_access
 from drmbench.render.document import Column, Document, Section
 from drmbench.units import format_bytes, format_ns, format_ratio
 
@@ -23,7 +23,7 @@ _BAR = 40
 def fault_latency_document(report: FaultLatencyReport, *, histogram: bool = False) -> Document:
     """The first screen: conclusions, the touch table, the stage table; then histograms and caveats."""
     sections = [
-        Section(heading("First touch of a mapped buffer", report.environment), lines=_setting(report)),
+        Section("First touch of a mapped buffer", lines=[machine(report.environment), *_setting(report)]),
         Section("", lines=[line for result in report.results for line in _finding(result, report.results)]),
         _touch_section(report.results),
         _stage_section(report.results),
