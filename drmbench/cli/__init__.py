@@ -104,8 +104,11 @@ def _explain(error: Exception) -> tuple[str, int]:
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit status; every expected failure is one line on stderr."""
     try:
-        status = cli.main(arguments, prog_name="drmbench", standalone_mode=False)
+        with cli.make_context("drmbench", arguments) as context:
+            status = cli.invoke(context)
         sys.stdout.flush()
+    except click.exceptions.Exit as done:
+        return done.exit_code
     except KeyboardInterrupt:
         _complain(_INTERRUPTED)
         return EXIT_ERROR
@@ -121,5 +124,7 @@ def run(arguments: list[str]) -> int:
 
 def main() -> None:
     """Entry point of the `drmbench` program."""
+    if "_DRMBENCH_COMPLETE" in os.environ:
+        cli.main(prog_name="drmbench")  # click's shell completion
     signal.signal(signal.SIGTERM, _terminated)
     sys.exit(run(sys.argv[1:]))
