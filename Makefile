@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: MIT
+# Every target sets up what it needs by itself; see scripts/setup.
+.POSIX:
+.PHONY: help run test test-unit test-vm lint bench clean
+
+help: ## Show this
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
+
+run: ## First-touch faults of this machine's GPU, or of vkms in a VM (ARGS=...)
+	@scripts/main-job $(ARGS)
+
+test: ## Everything below: lint, unit tests, tests in a VM
+	@scripts/test lint unit vm lab
+
+test-unit: ## Unit tests, which need no GPU
+	@scripts/test unit
+
+test-vm: ## Tests on vkms and vgem in a VM, and tests of the VM itself
+	@scripts/test vm lab
+
+lint: ## ruff and mypy --strict
+	@scripts/test lint
+
+bench: ## Time drmbench itself
+	@scripts/setup build dev
+	@if [ -x scripts/bench ]; then scripts/bench $(ARGS); else \
+		echo 'drmbench: bench: there is no scripts/bench' >&2; exit 1; fi
+
+clean: ## Remove .venv, build and caches (fetched kernels stay)
+	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=sh
+# Sourced: what has to be on the system, and the package that brings it.
+
+# A row: level | what is looked for | apt | dnf | pacman | zypper | what for.
+# "-" where that family always has it, or does without. @PY@ is 3.11, 3.12...
+package_table() {
+    cat <<'ROWS'
+build|program gcc|gcc|gcc|gcc|gcc|compiles the extension
+build|header stdio.h|libc6-dev|glibc-devel|glibc|glibc-devel|C headers
+build|program pkg-config|pkg-config|pkgconf-pkg-config|pkgconf|pkgconf-pkg-config|finds libdrm
+build|pkg-config libdrm|libdrm-dev|libdrm-devel|libdrm|libdrm-devel|the extension talks to GPUs with it
+build|library libudev.so.1|libudev1|systemd-libs|systemd-libs|libudev1|lists GPUs
+build|python-module venv ensurepip|python@PY@-venv|python3|python|python3|makes .venv
+build|python-header Python.h|python@PY@-dev|python3-devel|python|python3-devel|the extension is built against it
+vm|program qemu-system-x86_64|qemu-system-x86|qemu-system-x86-core|qemu-system-x86|qemu-x86|the virtual machine
+vm|static-program busybox|busybox-static|busybox|busybox|busybox-static|starts the machine's root file system
+vm|program modprobe|kmod|kmod|kmod|kmod|loads DRM drivers
+vm|program file|file|file|file|file|virtme-ng looks at kernels with it
+vm|program strings|binutils|binutils|binutils|binutils|virtme-ng looks at kernels with it
+vm|program bash|bash|bash|bash|bash|virtme-ng's init is written in it
+vm|program ip|iproute2|iproute|iproute2|iproute2|virtme-ng's init calls it
+vm|program make|make|make|make|make|builds the vkms driver
+vm|program xz|xz-utils|-|-|-|unpacks the driver's source
+vm|library libelf.so.1|libelf1|-|-|-|the kernel's build tools need it
+ROWS
+}
+
+# Prints the number of the package column of this machine: 3 to 6.
+package_column() {
+    if command -v apt-get >/dev/null; then echo 3
+    elif command -v dnf >/dev/null; then echo 4
+    elif command -v pacman >/dev/null; then echo 5
+    elif command -v zypper >/dev/null; then echo 6
+    else echo 0
+    fi
+}
+
+install_command() {
+    case $1 in
+    3) echo 'apt-get install' ;;
+    4) echo 'dnf install' ;;
+    5) echo 'pacman -S' ;;
+    6) echo 'zypper install' ;;
+    *) echo 'install (Debian names)' ;;
+    esac
+}
