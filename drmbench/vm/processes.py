@@ -7,14 +7,13 @@ import contextlib
 import os
 import signal
 import subprocess
-import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_GRACE_S = 3.0
+_GRACE_S = 2.0
 # Reads until the pipe from us closes, which the kernel sees to even if we are killed.
 _GUARD = """\
 read -r _
@@ -49,22 +48,12 @@ def group(command: list[str], folder: Path, environment: dict[str, str]) -> Iter
 def end_group(process: subprocess.Popen[bytes]) -> None:
     """Terminate, then kill, every process in the group that `process` leads, and reap it."""
     _signal(process.pid, signal.SIGTERM)
-    deadline = time.monotonic() + _GRACE_S
-    while time.monotonic() < deadline and _alive(process):
-        time.sleep(0.02)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(timeout=_GRACE_S)
     _signal(process.pid, signal.SIGKILL)
     if process.stdout is not None:
         process.stdout.close()
     process.wait()
-
-
-def _alive(process: subprocess.Popen[bytes]) -> bool:
-    process.poll()
-    try:
-        os.killpg(process.pid, 0)
-    except OSError:
-        return False
-    return True
 
 
 def _signal(leader: int, number: int) -> None:
