@@ -15,11 +15,11 @@ build|python-module venv ensurepip|python@PY@-venv|python3|python|python3|makes 
 build|python-header Python.h|python@PY@-dev|python3-devel|python|python3-devel|the extension is built against it
 vm|program qemu-system-x86_64|qemu-system-x86|qemu-system-x86-core|qemu-system-x86|qemu-x86|the virtual machine
 vm|static-program busybox|busybox-static|busybox|busybox|busybox-static|starts the machine's root file system
+vm|program mount|mount|util-linux|util-linux|util-linux|mounts file systems in the machine
 vm|program modprobe|kmod|kmod|kmod|kmod|loads DRM drivers
 vm|program file|file|file|file|file|virtme-ng looks at kernels with it
 vm|program strings|binutils|binutils|binutils|binutils|virtme-ng looks at kernels with it
 vm|program bash|bash|bash|bash|bash|virtme-ng's init is written in it
-vm|program ip|iproute2|iproute|iproute2|iproute2|virtme-ng's init calls it
 vm|program make|make|make|make|make|builds the vkms driver
 vm|program xz|xz-utils|-|-|-|unpacks the driver's source
 vm|library libelf.so.1|libelf1|-|-|-|the kernel's build tools need it
