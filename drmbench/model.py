@@ -140,7 +140,11 @@ class StrategyFaults(msgspec.Struct, frozen=True):
 
 
 class StrategyResult(msgspec.Struct, frozen=True):
-    """One way to populate: what the kernel did, by count, and what it cost against lazy."""
+    """One way to populate: what the kernel did, by count, and what it cost against lazy.
+
+    The times are those of the run with the median total and add up to it; the ratio is the median of the
+    ratios taken run by run.
+    """
 
     verdict: Verdict
     reason: str

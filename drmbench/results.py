@@ -137,15 +137,17 @@ def _strategy_result(
     ))
     spread = ratios([run.total_ns for run in runs], [run.total_ns for run in lazy])
     middle, least, most = spread if spread is not None else (None, None, None)
+    # The times are those of one run, the one with the median total, so that they add up.
+    typical = sorted(runs, key=lambda run: run.total_ns)[(len(runs) - 1) // 2]
     return StrategyResult(
         verdict=verdict,
         reason=reason,
         errno=None if refusal is None else errno_name(refusal),
         faults=faults,
-        mmap_ns=median_int([run.mmap.ns for run in runs]),
-        populate_ns=median_int([run.populate.ns for run in runs]),
-        touch_ns=median_int([run.touch.ns for run in runs]),
-        total_ns=median_int([run.total_ns for run in runs]),
+        mmap_ns=typical.mmap.ns,
+        populate_ns=typical.populate.ns,
+        touch_ns=typical.touch.ns,
+        total_ns=typical.total_ns,
         ratio_to_lazy=middle,
         ratio_to_lazy_min=least,
         ratio_to_lazy_max=most,

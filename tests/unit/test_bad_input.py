@@ -150,7 +150,7 @@ class TestUnits:
     def test_sizes(self, text: str, size_bytes: int) -> None:
         assert parse_bytes(text) == size_bytes
 
-    @pytest.mark.parametrize("text", ["", "MiB", "-4", "+4", "1.5G", "4 4", "0x10", "4QiB", "\N{ARABIC-INDIC DIGIT ONE}"])
+    @pytest.mark.parametrize("text", ["", "MiB", "-4", "+4", "1.5G", "4 4", "0x10", "\N{ARABIC-INDIC DIGIT ONE}"])
     def test_what_is_no_size(self, text: str) -> None:
         with contextlib.suppress(ValueError):
             pytest.fail(f"{text!r} was taken for {parse_bytes(text)}")

@@ -55,6 +55,10 @@ class TestSharedMemory:
         assert lazy["faults"] == {"mmap": 0, "populate": 0, "touch": PAGES}
         assert lazy["ratio_to_lazy"] == 1
 
+    def test_the_times_add_up(self, strategies: dict[str, Any]) -> None:
+        for strategy in strategies.values():
+            assert strategy["total_ns"] == strategy["mmap_ns"] + strategy["populate_ns"] + strategy["touch_ns"]
+
     def test_the_ratio_lies_within_its_spread(self, strategies: dict[str, Any]) -> None:
         for strategy in strategies.values():
             assert strategy["ratio_to_lazy_min"] <= strategy["ratio_to_lazy"] <= strategy["ratio_to_lazy_max"]
@@ -89,7 +93,13 @@ class TestTable:
         assert ran.status == 0
         assert max(len(line) for line in ran.out.splitlines()) <= 80
         assert "VmFlags: rd wr sh" in ran.out
-        assert f"mmap(MAP_POPULATE) took {PAGES} faults" in ran.out
+        assert f"map-populate        real             {PAGES}        0     0" in ran.out
+
+    def test_what_did_not_work_is_explained(self, drmbench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        changed = STRATEGIES["mlock"]
+        monkeypatch.setitem(STRATEGIES, "mlock", type(changed)(call="mlock()", step=lambda _mapping: native.Stage()))
+        ran = drmbench("compare-populate", "--device", "memfd", "--size", SIZE)
+        assert f"mlock() populated nothing: the touch pass still takes {PAGES} of {PAGES}" in " ".join(ran.out.split())
 
 
 class TestVvar:
