@@ -6,16 +6,24 @@ new_enough() {
     "$1" -I -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null
 }
 
+# Prints the path of Python $1; for one in a virtual environment, which may be
+# the very .venv that is about to be made anew, the Python that it stands on.
+base_python() {
+    "$1" -I -c 'import sys
+print(getattr(sys, "_base_executable", "") or sys.executable)'
+}
+
 # Prints $PYTHON, or without it the first Python >= 3.11 of the usual names.
 find_python() {
     if [ -n "${PYTHON:-}" ]; then
         new_enough "$PYTHON" || fail "PYTHON=$PYTHON: no Python 3.11 or newer"
-        command -v "$PYTHON"
+        base_python "$PYTHON"
         return
     fi
-    for name in python3 python3.14 python3.13 python3.12 python3.11; do
+    for name in python3 python3.14 python3.13 python3.12 python3.11 \
+        /usr/bin/python3; do
         if new_enough "$name"; then
-            command -v "$name"
+            base_python "$name"
             return
         fi
     done
