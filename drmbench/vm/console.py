@@ -8,6 +8,7 @@ from collections import deque
 
 _KEPT_LINES = 400
 _TAIL_LINES = 25
+_BEFORE_PANIC_LINES = 8
 _PANIC = re.compile(r"Kernel panic - not syncing: (.*)")
 _TROUBLE = re.compile(r"\b(?:WARNING: (?:CPU|possible|inconsistent|suspicious)|BUG: |Oops: |kernel BUG at|"
                       r"general protection fault|UBSAN: |INFO: task )")
@@ -44,8 +45,13 @@ class Console:
             self._lines.append(line)
 
     def tail(self, limit: int = _TAIL_LINES) -> list[str]:
-        """At most `limit` last lines, control sequences removed."""
-        return list(self._lines)[-limit:]
+        """At most `limit` lines: the last ones, or those around a panic, control sequences removed."""
+        lines = list(self._lines)
+        panics = [number for number, line in enumerate(lines) if _PANIC.search(line)]
+        if panics:
+            start = max(0, panics[0] - _BEFORE_PANIC_LINES)
+            return lines[start:start + limit]
+        return lines[-limit:]
 
 
 def first_trouble(log: str, mark: str) -> str | None:

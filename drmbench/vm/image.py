@@ -24,8 +24,8 @@ class BootKernel:
 
     name      what the user asked for
     label     name and full version for reports: "debian-6.1 6.1.0-56-amd64 (6.1.192-2)"
-    image     the file that vng's --run gets (a build tree for a kernel tree)
-    tree      the folder that must be visible in the guest for its modules
+    image     what vng's --run gets: an image, or a build tree
+    tree      the folder at or above `image` that has its modules and must be visible in the guest
     boot      the very image that QEMU loads
     modules   the modules.dep to look drivers up in, or None where modprobe in the guest decides
     """
@@ -90,18 +90,34 @@ def _host() -> BootKernel:
 
 def _built(name: str, path: Path) -> BootKernel:
     if path.is_dir():
-        images = [path / candidate for candidate in _BUILD_TREE_IMAGES if (path / candidate).is_file()]
-        if not images:
-            raise UsageError("vm", f"kernel {name}", reason="no kernel image in this directory",
-                             remedy=f"build it first; expected {_BUILD_TREE_IMAGES[0]}")
-        if not (path / ".config").is_file():
-            raise UsageError("vm", f"kernel {name}", reason="no .config in this directory",
-                             remedy="give the build tree (make O=...), or the image itself")
-        check_image(images[0])
-        return BootKernel(name, f"{path.name} {image_release(images[0])}".strip(), path, path, images[0], None)
+        return _build_tree(name, path)
+    for candidate in _BUILD_TREE_IMAGES:
+        tree = Path(str(path).removesuffix(f"/{candidate}"))
+        if tree != path and (tree / ".config").is_file():
+            return _build_tree(name, tree)
     check_image(path)
-    label = f"{path.name} {image_release(path)}".strip()
-    return BootKernel(name, label, path, path.parent, path, None)
+    release = image_release(path)
+    tree = _tree_with_modules(path)
+    modules = tree / "lib/modules" / release / "modules.dep"
+    return BootKernel(name, f"{path.name} {release}".strip(), path, tree, path,
+                      modules if release and modules.is_file() else None)
+
+
+def _build_tree(name: str, tree: Path) -> BootKernel:
+    images = [tree / candidate for candidate in _BUILD_TREE_IMAGES if (tree / candidate).is_file()]
+    if not images:
+        raise UsageError("vm", f"kernel {name}", reason="no kernel image in this directory",
+                         remedy=f"build it first; expected {_BUILD_TREE_IMAGES[0]}")
+    if not (tree / ".config").is_file():
+        raise UsageError("vm", f"kernel {name}", reason="no .config in this directory",
+                         remedy="give the build tree (make O=...), or the image itself")
+    check_image(images[0])
+    return BootKernel(name, f"{tree.name} {image_release(images[0])}".strip(), tree, tree, images[0], None)
+
+
+def _tree_with_modules(image: Path) -> Path:
+    """The nearest directory above `image` that has lib/modules, as virtme-ng looks for it."""
+    return next((folder for folder in image.parents if (folder / "lib/modules").is_dir()), Path("/"))
 
 
 def check_image(path: Path) -> None:

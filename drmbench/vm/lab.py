@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -21,7 +22,7 @@ from drmbench.vm.image import BootKernel, has_module, resolve
 from drmbench.vm.machine import LabError, Outcome, boot
 from drmbench.vm.programs import find_program, require
 from drmbench.vm.shares import Share, is_hidden, plan
-from drmbench.vm.vng import Machine, find_vng, vng_command, write_stand_ins
+from drmbench.vm.vng import Machine, find_vng, kernel_argument, vng_command, write_stand_ins
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,7 +68,8 @@ def run_command(request: Request) -> int:
     accelerator = accel.choose(find_program("qemu-system-x86_64") or "", kernel.boot)
     with _scratch() as scratch:
         machine = _machine(request, kernel, devices, accelerator, memory_bytes, shares, scratch)
-        _write_exchange(machine, request.command, devices, working)
+        facts = {"DRMBENCH_VM_ACCEL_USED": accelerator, "DRMBENCH_VM_KERNEL": kernel.label}
+        _write_exchange(machine, request.command, devices, working, facts)
         outcome = _boot(vng, machine, scratch, request.timeout_s)
     _warn(outcome)
     return outcome.status
@@ -94,9 +96,12 @@ def _check_modules(kernel: BootKernel, devices: tuple[LabDevice, ...]) -> None:
 
 @contextlib.contextmanager
 def _scratch() -> Iterator[Path]:
-    """A temporary directory that the guest's first program can see: not below a path that its mounts hide."""
-    folder = next((place for place in (tempfile.gettempdir(), "/tmp", os.path.expanduser("~"))  # noqa: S108 (only where writable)
-                   if not is_hidden(Path(place).resolve()) and os.access(place, os.W_OK)), None)
+    """A temporary directory that the guest's first program sees and whose name virtme-ng does not mangle."""
+    places = (tempfile.gettempdir(), "/tmp", os.path.expanduser("~"))  # noqa: S108 (mkdtemp makes one in it)
+    folder = next((place for place in places if _suits(place)), None)
+    if folder is None:
+        raise DrmbenchError("vm", "temporary directory", reason=f"none of {', '.join(places)} suits the guest",
+                            remedy="set TMPDIR to a writable directory outside /run and /var, with a plain name")
     scratch = Path(tempfile.mkdtemp(prefix="drmbench-vm-", dir=folder))
     try:
         yield scratch
@@ -104,17 +109,23 @@ def _scratch() -> Iterator[Path]:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def _suits(place: str) -> bool:
+    plain = re.fullmatch(r"/[A-Za-z0-9/._+-]*", place) is not None
+    return plain and not is_hidden(Path(place).resolve()) and os.access(place, os.W_OK | os.X_OK)
+
+
 def _machine(request: Request, kernel: BootKernel, devices: tuple[LabDevice, ...], accelerator: str,
              memory_bytes: int, shares: list[Share], scratch: Path) -> Machine:
     return Machine(
-        kernel=kernel, accelerator=accelerator, cpus=request.cpus, memory_bytes=memory_bytes,
+        kernel=kernel_argument(kernel, scratch / "kernel"), accelerator=accelerator, cpus=request.cpus,
+        memory_bytes=memory_bytes,
         qemu=tuple(qemu_options(devices)), cmdline=tuple(kernel_options(devices)),
         exchange=scratch / "exchange", fast_path=scratch / "init", shares=tuple(shares),
     )
 
 
 def _write_exchange(machine: Machine, command: tuple[str, ...], devices: tuple[LabDevice, ...],
-                    working: Path) -> None:
+                    working: Path, facts: dict[str, str]) -> None:
     write_stand_ins(machine.fast_path)
     machine.exchange.mkdir()
     programs = machine.exchange / "bin"
@@ -122,7 +133,6 @@ def _write_exchange(machine: Machine, command: tuple[str, ...], devices: tuple[L
     shim = programs / "drmbench"
     shim.write_text(guest.program_shim(), encoding="utf-8", errors="surrogateescape")
     shim.chmod(0o755)
-    facts = {"DRMBENCH_VM_ACCEL_USED": machine.accelerator, "DRMBENCH_VM_KERNEL": machine.kernel.label}
     variables = guest.environment(f"{guest.EXCHANGE}/bin", facts)
     for name, text in (
         ("guest.sh", guest.guest_script(list(machine.shares), devices)),

@@ -122,13 +122,11 @@ def test_the_root_directory_and_a_file_are_refused(tmp_path: Path) -> None:
         shares.plan(("x",), tmp_path, tmp_path, (tmp_path / "file",))
 
 
-def machine(tmp_path: Path, accelerator: str, **changes: Path) -> vng.Machine:
-    image = tmp_path / "a b/vmlinuz"
-    kernel = BootKernel("k", "k 1", image, image.parent, image, None)
+def machine(tmp_path: Path, accelerator: str) -> vng.Machine:
     return vng.Machine(
-        kernel=kernel, accelerator=accelerator, cpus=2, memory_bytes=512 << 20, qemu=("-device", "qxl"),
-        cmdline=("drm_kms_helper.fbdev_emulation=0",), exchange=tmp_path / "ex,change",
-        fast_path=changes.get("fast_path", Path("/tmp/d/init")),  # noqa: S108 (only a string here)
+        kernel=tmp_path / "a b/vmlinuz", accelerator=accelerator, cpus=2, memory_bytes=512 << 20,
+        qemu=("-device", "qxl"), cmdline=("drm_kms_helper.fbdev_emulation=0",), exchange=tmp_path / "ex,change",
+        fast_path=Path("/tmp/d/init"),  # noqa: S108 (only a string here)
         shares=(Share(Path("/data/é"), writable=False),))
 
 
@@ -149,10 +147,25 @@ def test_vng_command_line(tmp_path: Path) -> None:
     assert "-net" not in options
 
 
-def test_kvm_keeps_it_and_odd_paths_forgo_the_fast_path(tmp_path: Path) -> None:
-    command = vng.vng_command("vng", machine(tmp_path, "kvm", fast_path=Path("/tmp/a b/init")))  # noqa: S108
-    assert "--disable-kvm" not in command
-    assert not [word for word in command if word.startswith("--append=PATH")]
+def test_kvm_is_not_disabled_where_it_was_chosen(tmp_path: Path) -> None:
+    assert "--disable-kvm" not in vng.vng_command("vng", machine(tmp_path, "kvm"))
+
+
+def test_a_kernel_in_an_odd_directory_goes_through_a_plain_link(tmp_path: Path) -> None:
+    tree = tmp_path / "a, b/é"
+    image = tree / "boot/vmlinuz"
+    image.parent.mkdir(parents=True)
+    image.touch()
+    link = tmp_path / "kernel"
+    path = vng.kernel_argument(BootKernel("k", "k 1", image, tree, image, None), link)
+    assert path == link / "boot/vmlinuz"
+    assert path.samefile(image)
+
+
+def test_a_kernel_whose_modules_are_in_the_root_needs_no_link(tmp_path: Path) -> None:
+    image = tmp_path / "vmlinuz"
+    assert vng.kernel_argument(BootKernel("k", "k 1", image, Path("/"), image, None), tmp_path / "kernel") == image
+    assert not (tmp_path / "kernel").is_symlink()
 
 
 def test_a_missing_vng_names_the_way_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -149,6 +149,24 @@ def test_a_build_tree_needs_an_image_and_a_config(tmp_path: Path) -> None:
     assert kernel.boot == tree / "arch/x86/boot/bzImage"
 
 
+def test_an_image_inside_a_build_tree_means_the_tree(tmp_path: Path) -> None:
+    path = tmp_path / "linux/arch/x86/boot/bzImage"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(bzimage("6.9.0"))
+    (tmp_path / "linux/.config").touch()
+    kernel = image.resolve(str(path))
+    assert kernel is not None
+    assert kernel.image == tmp_path / "linux"
+
+
+def test_an_image_finds_the_modules_that_were_installed_beside_it(tmp_path: Path) -> None:
+    complete(tmp_path / "root")
+    kernel = image.resolve(str(tmp_path / "root/boot/vmlinuz-6.1.0-1-amd64"))
+    assert kernel is not None
+    assert kernel.tree == tmp_path / "root"
+    assert not image.has_module(kernel, "vgem")
+
+
 @pytest.mark.parametrize("content", [b"", b"#!/bin/sh\n", b"\0" * 4096])
 def test_a_file_that_is_no_kernel_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "vmlinuz"
