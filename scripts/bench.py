@@ -2,7 +2,6 @@
 """What drmbench itself costs, as ratios within one run: touch loop, start-up, memory, virtual machine."""
 
 import ctypes
-import json
 import mmap
 import os
 import statistics
@@ -23,9 +22,9 @@ PAGE = mmap.PAGESIZE
 DRMBENCH = [sys.executable, "-m", "drmbench"]
 
 
-def against_plain_loop(library: str) -> None:
-    """ns a page of memfd write-touch, ours (each touch timed) and a plain C loop's, taking turns."""
-    plain = ctypes.CDLL(os.path.abspath(library)).plain_touch_ns
+def against_plain_loop(library: ctypes.CDLL) -> None:
+    """Cost a page of memfd write-touch, ours (each touch timed) and a plain C loop's, taking turns."""
+    plain = library.plain_touch_ns
     plain.restype, plain.argtypes = ctypes.c_int64, [ctypes.c_uint64, ctypes.c_uint64]
     (memfd,), _unusable = find_targets(["memfd"], writing=True, floor=False)
     series = FaultSeries(memfd, "memfd", FaultParameters(SIZE, "write", "sequential", ("cold",), 1))
@@ -40,22 +39,26 @@ def against_plain_loop(library: str) -> None:
           f"ns/page, ratio {ratio:.3f}")
 
 
-def loop_overhead(clock: native.Clock) -> None:
+def loop_overhead(library: ctypes.CDLL, clock: native.Clock) -> None:
     """What one timed touch costs, start to start, on pages that are present."""
-    pages, touches = 256, 1 << 20
+    clock_pairs = library.clock_pairs_ns
+    clock_pairs.restype, clock_pairs.argtypes = ctypes.c_int64, [ctypes.c_uint64]
+    pages, touches = 4, 1 << 20  # few, so that neither L1 nor TLB misses are measured
     address, _stage = native.timed_mmap(0, pages * PAGE, 3, mmap.MAP_SHARED | mmap.MAP_ANONYMOUS, -1, 0)
     order = np.resize(np.arange(pages, dtype=np.uint32), touches)
     span = native.Span(address, pages * PAGE, PAGE, order, native.WRITE)
     faults = span.count_faults()
     faulted, hit = native.Histogram(), native.Histogram()
-    each = []
+    each, pairs = [], []
     for _ in range(ROUNDS):
+        pairs.append(clock_pairs(touches) / touches)
         start = time.perf_counter_ns()
         span.time_touches(faults, faulted, hit)
         each.append((time.perf_counter_ns() - start) / touches)
     native.timed_munmap(address, pages * PAGE)
-    print(f"a timed touch of a present page: {statistics.median(each):.1f} ns, clock pair {clock.overhead_ns:.1f} ns, "
-          f"so {statistics.median(each) - clock.overhead_ns:.1f} ns more")
+    print(f"a timed touch of a present page: {min(each):.1f} ns from start to start; a pair of clock "
+          f"reads takes {min(pairs):.1f} ns ({clock.overhead_ns:.1f} ns of it between them), "
+          f"so {min(each) - min(pairs):.1f} ns more (best of {ROUNDS})")
 
 
 def start_up() -> None:
@@ -72,24 +75,26 @@ def start_up() -> None:
           f"ratio {middle['help'] / middle['click']:.2f}")
 
 
+def peak_mib(device: str, size_bytes: int) -> float:
+    """Peak resident memory of one measurement in a process of its own, less the mapping."""
+    program = (
+        "import resource, sys; from drmbench import cli; status = cli.run(sys.argv[1:]); "
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss); sys.exit(status)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", program, "fault-latency", "--device", device, "--no-baseline", "--runs", "1",
+         "--size", str(size_bytes), "--format", "csv"],
+        check=True, stdout=subprocess.PIPE, text=True,
+    )
+    return int(ended.stdout.split()[-1]) / 1024 - size_bytes / (1 << 20)
+
+
 def memory() -> None:
-    """Peak resident memory, mapping aside, for two sizes."""
+    """The same for two sizes."""
     for device in ("memfd", "anon"):
-        peaks = []
-        for size_bytes in (64 << 20, 4 << 30):
-            program = (
-                "import resource, sys; from drmbench import cli; cli.run(sys.argv[1:]); "
-                "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
-            )
-            ended = subprocess.run(
-                [sys.executable, "-c", program, "fault-latency", "--device", device, "--no-baseline", "--runs", "1",
-                 "--size", str(size_bytes), "--json", "-"],
-                check=True, capture_output=True, text=True,
-            )
-            assert json.loads(ended.stdout)["results"][0]["size_bytes"] == size_bytes  # noqa: S101 (a chore's check)
-            peaks.append(int(ended.stderr.split()[-1]) / 1024 - size_bytes / (1 << 20))
-        print(f"peak memory beside the {device} mapping: 64 MiB {peaks[0]:.0f} MiB, 4 GiB {peaks[1]:.0f} MiB, "
-              f"{peaks[1] - peaks[0]:.0f} MiB more")
+        small, large = (peak_mib(device, size_bytes) for size_bytes in (64 << 20, 4 << 30))
+        print(f"peak memory beside the {device} mapping: 64 MiB {small:.0f} MiB, 4 GiB {large:.0f} MiB, "
+              f"{large - small:.0f} MiB more")
 
 
 def machine() -> None:
@@ -100,14 +105,16 @@ def machine() -> None:
         line = process.stdout.readline().decode().strip() if process.stdout else ""
         first = time.perf_counter() - start
         process.wait()
-    print(f"virtual machine: {first:.1f} s to the first output ({line}), {time.perf_counter() - start:.1f} s to the end")
+    whole = time.perf_counter() - start
+    print(f"virtual machine: {first:.1f} s to the first output ({line}), {whole:.1f} s to the end")
 
 
 def main() -> None:
     """Print everything; --vm at the end adds the virtual machine."""
     clock = calibrate()
-    against_plain_loop(sys.argv[1])
-    loop_overhead(clock)
+    library = ctypes.CDLL(os.path.abspath(sys.argv[1]))
+    against_plain_loop(library)
+    loop_overhead(library, clock)
     start_up()
     memory()
     if "--vm" in sys.argv[2:]:

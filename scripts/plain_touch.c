@@ -1,17 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The yardstick of `make bench`: the plainest write-touch loop over a memfd, timed as a whole. */
+/* The yardsticks of `make bench`: the plainest write-touch loop over a memfd, and bare clock reads. */
 #define _GNU_SOURCE
 #include <stdint.h>
 #include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
-static uint64_t now_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC_RAW, &now);
-    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
+#include "../csrc/native/clock_read.h"
 
 /* ns for one store to each page of a fresh memfd mapping; -1: the memory could not be had. */
 int64_t plain_touch_ns(uint64_t size_bytes, uint64_t page_bytes)
@@ -23,13 +18,26 @@ int64_t plain_touch_ns(uint64_t size_bytes, uint64_t page_bytes)
     if (ftruncate(fd, (off_t)size_bytes) == 0) {
         volatile uint8_t *base = mmap(NULL, size_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         if (base != MAP_FAILED) {
-            uint64_t start = now_ns();
+            uint64_t start = drmbench_monotonic_raw_ns();
             for (uint64_t at = 0; at < size_bytes; at += page_bytes)
                 base[at] = 1;
-            taken = (int64_t)(now_ns() - start);
+            taken = (int64_t)(drmbench_monotonic_raw_ns() - start);
             munmap((void *)base, size_bytes);
         }
     }
     close(fd);
     return taken;
+}
+
+/* ns for `pairs` pairs of clock reads as a touch loop makes them, with nothing between. */
+int64_t clock_pairs_ns(uint64_t pairs)
+{
+    volatile uint64_t sink = 0;
+    uint64_t begin = drmbench_monotonic_raw_ns();
+    for (uint64_t pair = 0; pair < pairs; pair++) {
+        uint64_t start = drmbench_clock_start(DRMBENCH_CPU_COUNTER);
+        sink = drmbench_clock_stop(DRMBENCH_CPU_COUNTER) - start;
+    }
+    (void)sink;
+    return (int64_t)(drmbench_monotonic_raw_ns() - begin);
 }

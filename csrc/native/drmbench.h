@@ -11,6 +11,11 @@
 /* clock.c: the clock in use; calibrated to CLOCK_MONOTONIC_RAW until Python chooses. */
 extern struct drmbench_clock drmbench_clock_in_use;
 
+/* histogram.c: touch i goes to `faulted` where faults[i] is not 0, else to `hit`; returns the sum of all ticks. */
+uint64_t drmbench_histogram_add_block(struct drmbench_histogram *faulted,
+                                      struct drmbench_histogram *hit, const uint64_t *ticks,
+                                      const uint8_t *faults, uint64_t touches);
+
 /* guard.c: between arm and disarm a SIGBUS or SIGSEGV of this thread inside the span jumps to
  * `landing` instead of ending the process. One guard a thread at a time. */
 struct drmbench_guard {

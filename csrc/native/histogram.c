@@ -12,7 +12,7 @@ void drmbench_histogram_clear(struct drmbench_histogram *histogram)
     histogram->min_ticks = UINT64_MAX;
 }
 
-static inline uint32_t bucket_of(uint64_t ticks)
+static uint32_t bucket_of(uint64_t ticks)
 {
     if (ticks < SUB_BUCKETS)
         return (uint32_t)ticks;
@@ -21,15 +21,40 @@ static inline uint32_t bucket_of(uint64_t ticks)
     return bucket < DRMBENCH_HISTOGRAM_BUCKETS ? bucket : DRMBENCH_HISTOGRAM_BUCKETS - 1;
 }
 
+/* Adds the samples whose faults[i] is `wanted` (all of them where faults is NULL); returns their sum. */
+static uint64_t add_samples(struct drmbench_histogram *histogram, const uint64_t *ticks,
+                            const uint8_t *faults, int wanted, uint64_t touches)
+{
+    uint64_t count = 0, sum = 0, min = histogram->min_ticks, max = histogram->max_ticks;
+
+    for (uint64_t touch = 0; touch < touches; touch++) {
+        if (faults && (faults[touch] != 0) != wanted)
+            continue;
+        uint64_t sample = ticks[touch];
+        count++;
+        sum += sample;
+        min = sample < min ? sample : min;
+        max = sample > max ? sample : max;
+        histogram->bucket[bucket_of(sample)]++;
+    }
+    histogram->count += count;
+    histogram->sum_ticks += sum;
+    histogram->min_ticks = min;
+    histogram->max_ticks = max;
+    return sum;
+}
+
 void drmbench_histogram_add(struct drmbench_histogram *histogram, uint64_t ticks)
 {
-    histogram->count++;
-    histogram->sum_ticks += ticks;
-    if (ticks < histogram->min_ticks)
-        histogram->min_ticks = ticks;
-    if (ticks > histogram->max_ticks)
-        histogram->max_ticks = ticks;
-    histogram->bucket[bucket_of(ticks)]++;
+    add_samples(histogram, &ticks, NULL, 0, 1);
+}
+
+uint64_t drmbench_histogram_add_block(struct drmbench_histogram *faulted,
+                                      struct drmbench_histogram *hit, const uint64_t *ticks,
+                                      const uint8_t *faults, uint64_t touches)
+{
+    return add_samples(faulted, ticks, faults, 1, touches) +
+           add_samples(hit, ticks, faults, 0, touches);
 }
 
 uint64_t drmbench_histogram_lower_ticks(uint32_t bucket)

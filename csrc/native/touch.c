@@ -22,51 +22,42 @@ INLINE volatile uint8_t *page_at(const struct drmbench_span *span, uint64_t touc
     return (volatile uint8_t *)(uintptr_t)(span->address + span->order[touch] * span->page_bytes);
 }
 
-struct time_sinks {
-    const uint8_t *faults;
-    struct drmbench_histogram *histogram[2]; /* hit, faulted */
-};
+#define BLOCK_TOUCHES 1024u
 
-INLINE uint64_t time_loop(const struct drmbench_span *span, const struct time_sinks *sinks,
-                          struct drmbench_stop *stop, int source, int access)
+/* Times up to BLOCK_TOUCHES touches into `ticks`; counting them waits until the block is done, because
+ * every instruction between two touches delays the next one. */
+INLINE void time_block(const struct drmbench_span *span, uint64_t first, uint64_t last,
+                       uint64_t *ticks, struct drmbench_stop *stop, int source, int access)
 {
-    uint64_t sum_ticks = 0;
-    for (uint64_t touch = 0; touch < span->touches; touch++) {
-        volatile uint8_t *page = page_at(span, touch);
-        struct drmbench_histogram *sink = sinks->histogram[sinks->faults[touch] != 0];
+    const struct drmbench_span here = *span; /* in registers, whatever the stores below may alias */
+
+    for (uint64_t touch = first; touch < last; touch++) {
+        volatile uint8_t *page = page_at(&here, touch);
         stop->touches_done = touch;
         uint64_t start = drmbench_clock_start(source);
         access_page(page, access);
-        uint64_t ticks = drmbench_clock_stop(source) - start;
-        sum_ticks += ticks;
-        drmbench_histogram_add(sink, ticks);
+        ticks[touch - first] = drmbench_clock_stop(source) - start;
     }
-    stop->touches_done = span->touches;
-    return sum_ticks;
 }
 
 /* Constant arguments, so that every combination becomes a loop of its own. */
-static uint64_t time_touches(const struct drmbench_span *span, const struct time_sinks *sinks,
-                             struct drmbench_stop *stop)
+static void time_touches(const struct drmbench_span *span, uint64_t first, uint64_t last,
+                         uint64_t *ticks, struct drmbench_stop *stop)
 {
-    if (drmbench_clock_in_use.source == DRMBENCH_CLOCK_GETTIME) {
-        switch (span->access) {
-        case DRMBENCH_READ:
-            return time_loop(span, sinks, stop, DRMBENCH_CLOCK_GETTIME, DRMBENCH_READ);
-        case DRMBENCH_WRITE:
-            return time_loop(span, sinks, stop, DRMBENCH_CLOCK_GETTIME, DRMBENCH_WRITE);
-        default:
-            return time_loop(span, sinks, stop, DRMBENCH_CLOCK_GETTIME, DRMBENCH_WRITE_NOTHING);
-        }
-    }
-    switch (span->access) {
-    case DRMBENCH_READ:
-        return time_loop(span, sinks, stop, DRMBENCH_CPU_COUNTER, DRMBENCH_READ);
-    case DRMBENCH_WRITE:
-        return time_loop(span, sinks, stop, DRMBENCH_CPU_COUNTER, DRMBENCH_WRITE);
-    default:
-        return time_loop(span, sinks, stop, DRMBENCH_CPU_COUNTER, DRMBENCH_WRITE_NOTHING);
-    }
+    int gettime = drmbench_clock_in_use.source == DRMBENCH_CLOCK_GETTIME;
+
+    if (span->access == DRMBENCH_READ && gettime)
+        time_block(span, first, last, ticks, stop, DRMBENCH_CLOCK_GETTIME, DRMBENCH_READ);
+    else if (span->access == DRMBENCH_READ)
+        time_block(span, first, last, ticks, stop, DRMBENCH_CPU_COUNTER, DRMBENCH_READ);
+    else if (span->access == DRMBENCH_WRITE && gettime)
+        time_block(span, first, last, ticks, stop, DRMBENCH_CLOCK_GETTIME, DRMBENCH_WRITE);
+    else if (span->access == DRMBENCH_WRITE)
+        time_block(span, first, last, ticks, stop, DRMBENCH_CPU_COUNTER, DRMBENCH_WRITE);
+    else if (gettime)
+        time_block(span, first, last, ticks, stop, DRMBENCH_CLOCK_GETTIME, DRMBENCH_WRITE_NOTHING);
+    else
+        time_block(span, first, last, ticks, stop, DRMBENCH_CPU_COUNTER, DRMBENCH_WRITE_NOTHING);
 }
 
 static struct drmbench_guard guard_of(const struct drmbench_span *span, struct drmbench_stop *stop)
@@ -84,7 +75,9 @@ int drmbench_touch_time(const struct drmbench_span *span, const uint8_t *faults,
                         struct drmbench_histogram *faulted, struct drmbench_histogram *hit,
                         struct drmbench_stage *stage, struct drmbench_stop *stop)
 {
-    struct time_sinks sinks = {faults, {hit, faulted}};
+    /* Written here, so that the stack's own pages do not fault in the loop. */
+    uint64_t ticks[BLOCK_TOUCHES] = {0};
+    uint64_t sum_ticks = 0;
     struct drmbench_guard guard = guard_of(span, stop);
     struct drmbench_probe probe;
     int status = drmbench_guard_arm(&guard);
@@ -96,9 +89,15 @@ int drmbench_touch_time(const struct drmbench_span *span, const uint8_t *faults,
         return -EFAULT;
     }
     drmbench_probe_count(&probe);
-    uint64_t ticks = time_touches(span, &sinks, stop);
+    for (uint64_t first = 0; first < span->touches; first += BLOCK_TOUCHES) {
+        uint64_t left = span->touches - first;
+        uint64_t last = first + (left < BLOCK_TOUCHES ? left : BLOCK_TOUCHES);
+        time_touches(span, first, last, ticks, stop);
+        sum_ticks += drmbench_histogram_add_block(faulted, hit, ticks, faults + first, last - first);
+    }
+    stop->touches_done = span->touches;
     drmbench_probe_counted(&probe, stage);
-    stage->ns = drmbench_ticks_to_ns(ticks, span->touches);
+    stage->ns = drmbench_ticks_to_ns(sum_ticks, span->touches);
     drmbench_guard_disarm();
     return 0;
 }

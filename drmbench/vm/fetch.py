@@ -60,7 +60,8 @@ def _fetch(recipe: LabKernel, folder: Path, progress: Progress) -> CachedKernel:
     for leftover in folder.parent.glob(f".{recipe.name}-*"):  # of a fetch that was killed; we hold the lock
         shutil.rmtree(leftover, ignore_errors=True)
     try:
-        with tempfile.TemporaryDirectory(prefix=f".{recipe.name}-", dir=folder.parent) as text:
+        with tempfile.TemporaryDirectory(prefix=f".{recipe.name}-", dir=folder.parent,
+                                         ignore_cleanup_errors=True) as text:
             scratch = Path(text)
             cached = _build(recipe, scratch, downloads, progress)
             _replace(scratch / "root", folder)

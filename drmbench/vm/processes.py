@@ -45,6 +45,22 @@ def group(command: list[str], folder: Path, environment: dict[str, str]) -> Iter
             guard.communicate()
 
 
+def run_whole(command: list[str], *, environment: dict[str, str] | None = None,
+              timeout_s: float | None = None) -> subprocess.CompletedProcess[str]:
+    """Run `command` to its end and return its output; cut short, its children go too, and then the error comes.
+
+    dpkg-deb and make leave children behind that would go on writing into a directory being removed.
+    """
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               env=environment, text=True, errors="replace", start_new_session=True)
+    try:
+        out, err = process.communicate(timeout=timeout_s)
+    finally:
+        _signal(process.pid, signal.SIGKILL)
+        process.communicate()
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
+
+
 def end_group(process: subprocess.Popen[bytes]) -> None:
     """Terminate, then kill, every process in the group that `process` leads, and reap it."""
     _signal(process.pid, signal.SIGTERM)

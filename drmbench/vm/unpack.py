@@ -7,10 +7,10 @@ import errno
 import lzma
 import shutil
 import struct
-import subprocess
 from typing import TYPE_CHECKING
 
 from drmbench.errors import DrmbenchError
+from drmbench.vm.processes import run_whole
 from drmbench.vm.programs import find_program
 
 if TYPE_CHECKING:
@@ -43,8 +43,7 @@ def unpack_source(package: Path, scratch: Path, folders: list[str]) -> Path:
 
 
 def _run(command: list[str], what: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
-                          errors="replace")
+    done = run_whole(command)
     if done.returncode:
         text = done.stderr.strip()
         if "No space left" in text:
