@@ -54,7 +54,9 @@ def boot(command: list[str], exchange: Path, scratch: Path, timeout_s: float) ->
     sys.stdout.flush()
     sys.stderr.flush()
     # A configuration file of the user's virtme-ng could change the machine; its HOME is ours instead.
-    variables = {**os.environ, "HOME": str(scratch), "TMPDIR": str(scratch)}
+    # vng looks for its own virtme-run on PATH, where a .venv that is not activated does not lie.
+    path = f"{os.path.dirname(command[0])}:{os.environ.get('PATH', os.defpath)}"
+    variables = {**os.environ, "HOME": str(scratch), "TMPDIR": str(scratch), "PATH": path}
     with (
         Follower(exchange / "stdout", sys.stdout.fileno()) as out,
         Follower(exchange / "stderr", sys.stderr.fileno()) as err,
