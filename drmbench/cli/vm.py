@@ -36,6 +36,7 @@ def run(kernel: str, devices: tuple[str, ...], cpus: int, memory: str, timeout_s
     Its stdout, stderr and exit status are the command's own, and the files of
     --json FILE and the like land here. Where the machine itself fails (it died,
     hung or lacks a driver) the status is 1 and the last line says why.
+    COMMAND finds nothing on its stdin.
 
     \b
     Example: drmbench vm run -- drmbench fault-latency --device vkms

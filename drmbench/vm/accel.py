@@ -35,7 +35,7 @@ def choose(qemu: str, image: Path) -> str:
         raise _unknown(wanted)
     if not os.access("/dev/kvm", os.R_OK | os.W_OK):
         return "tcg"
-    return "kvm" if starts(image, [qemu, "-machine", "q35,accel=kvm", "-cpu", "host,topoext=on"]) else "tcg"
+    return "kvm" if starts(image, [qemu, "-machine", "accel=kvm", "-cpu", "host,topoext=on"]) else "tcg"
 
 
 def _unknown(wanted: str) -> UsageError:

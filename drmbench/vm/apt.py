@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drmbench.errors import DrmbenchError, UnsupportedError
-from drmbench.vm.programs import find_program, os_release
+from drmbench.vm.processes import run_whole
+from drmbench.vm.programs import find_program, host_kernel_remedy, os_release
 from drmbench.vm.sources import debian_archives, private_sources
 
 if TYPE_CHECKING:
@@ -57,13 +58,13 @@ class Apt:
             if find_program(name) is None:
                 raise UnsupportedError("vm", f"kernel {kernel.name}", errno=errno.ENOENT,
                                        reason=f"{name} is not installed: this is no Debian system",
-                                       remedy="use --kernel host, or the path of a kernel")
+                                       remedy=host_kernel_remedy())
         archives = debian_archives(etc)
         if not any(archive.kind == "debian" for archive in archives):
             system = os_release().get("PRETTY_NAME", "this system")
             raise UnsupportedError("vm", f"kernel {kernel.name}",
                                    reason=f"the apt sources of {system} name no Debian archive",
-                                   remedy="use --kernel host, or the path of a kernel")
+                                   remedy=host_kernel_remedy())
         self._folder = folder
         self._config = folder / "apt.conf"
         self._write(kernel, private_sources(archives, kernel.suites, kernel.security_suites))
@@ -93,9 +94,8 @@ class Apt:
         lines.append(f'APT::Architectures {{ "{kernel.arch}"; }};\n')
         self._config.write_text("".join([*_inherited(), *lines]), encoding="utf-8")
 
-    def _run(self, *command: str, cwd: Path | None = None) -> str:
-        done = subprocess.run(command, env=self._environment(), cwd=cwd or self._folder, capture_output=True,
-                              stdin=subprocess.DEVNULL, text=True, check=False, timeout=_APT_TIMEOUT_S)
+    def _run(self, *command: str) -> str:
+        done = run_whole(list(command), environment=self._environment(), timeout_s=_APT_TIMEOUT_S)
         if done.returncode:
             raise _failure(command, done.stderr or done.stdout)
         return done.stdout

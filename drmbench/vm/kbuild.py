@@ -4,16 +4,17 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from typing import TYPE_CHECKING
 
 from drmbench.errors import DrmbenchError
+from drmbench.vm.processes import run_whole
 from drmbench.vm.programs import find_program, require
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _TIMEOUT_S = 900
+_MAKE_VARIABLES = ("MAKEFLAGS", "MFLAGS", "ARCH", "CROSS_COMPILE", "KBUILD_OUTPUT", "O", "M")
 
 
 def relocate_headers(root: Path, release: str) -> Path:
@@ -45,15 +46,14 @@ def build_modules(headers: Path, source: Path, variables: tuple[str, ...]) -> li
     command = ["make", "-C", str(headers), f"M={source}", f"-j{os.cpu_count() or 1}", *variables]
     if find_program("gcc-12") is None:
         command.append("CC=gcc")
-    # make hands these to sub-makes; a caller's own MAKEFLAGS or ARCH would break the kernel's build.
-    variables_kept = {name: value for name, value in os.environ.items()
-                      if name not in {"MAKEFLAGS", "MFLAGS", "ARCH", "CROSS_COMPILE", "KBUILD_OUTPUT", "O", "M"}}
-    done = subprocess.run([*command, "modules"], capture_output=True, text=True, check=False, errors="replace",
-                          stdin=subprocess.DEVNULL, env={**variables_kept, "LC_ALL": "C"}, timeout=_TIMEOUT_S)
+    # A caller's own MAKEFLAGS or ARCH would break the kernel's build.
+    environment = {name: value for name, value in os.environ.items() if name not in _MAKE_VARIABLES}
+    done = run_whole([*command, "modules"], environment={**environment, "LC_ALL": "C"}, timeout_s=_TIMEOUT_S)
     modules = sorted(source.glob("*.ko"))
     if done.returncode or not modules:
         lines = (done.stderr or done.stdout).strip().splitlines()
-        reason = next((line for line in lines if "error" in line.lower()), lines[-1] if lines else "no module came out")
+        last = lines[-1] if lines else "no module came out"
+        reason = next((line for line in lines if "error" in line.lower()), last)
         raise DrmbenchError("vm", f"make {source.name}", reason=reason,
                             remedy="is the compiler complete? apt-get install gcc-12 make libc6-dev libelf1")
     return modules

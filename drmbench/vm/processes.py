@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
 from typing import TYPE_CHECKING
+
+from drmbench.errors import DrmbenchError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,17 +50,22 @@ def group(command: list[str], folder: Path, environment: dict[str, str]) -> Iter
 
 def run_whole(command: list[str], *, environment: dict[str, str] | None = None,
               timeout_s: float | None = None) -> subprocess.CompletedProcess[str]:
-    """Run `command` to its end and return its output; cut short, its children go too, and then the error comes.
+    """Run `command` to its end and return its output; where it is cut short, its children end with it.
 
-    dpkg-deb and make leave children behind that would go on writing into a directory being removed.
+    Those of dpkg-deb and make would go on writing into a directory that is being removed. Raises
+    DrmbenchError (ETIMEDOUT) after `timeout_s` seconds.
     """
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                env=environment, text=True, errors="replace", start_new_session=True)
     try:
         out, err = process.communicate(timeout=timeout_s)
-    finally:
+    except BaseException as error:
         _signal(process.pid, signal.SIGKILL)
         process.communicate()
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise DrmbenchError("vm", " ".join(command[:2]), errno=errno.ETIMEDOUT,
+                                reason=f"not finished after {timeout_s:g} s", remedy="try again") from error
+        raise
     return subprocess.CompletedProcess(command, process.returncode, out, err)
 
 

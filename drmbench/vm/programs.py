@@ -30,6 +30,8 @@ _INSTALL = {
     "fedora": ("dnf install", 1),
     "arch": ("pacman -S", 2),
 }
+# Where vkms is apart from the kernel's own package.
+_VKMS_PACKAGES = {"debian": " linux-modules-extra-$(uname -r)", "fedora": " kernel-modules-internal"}
 _RELATED = {"ubuntu": "debian", "rhel": "fedora", "centos": "fedora"}
 _SYSTEM_FOLDERS = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -62,6 +64,13 @@ def install_command(programs: list[str]) -> str:
         return f"{command} {' '.join(packages)}"
     packages = dict.fromkeys(PACKAGES[name][0] for name in programs if name in PACKAGES)
     return f"install {' '.join(packages)}"
+
+
+def host_kernel_remedy() -> str:
+    """What to install, and to say, for a lab on the installed kernel where no Debian kernel can be fetched."""
+    here = family(os_release())
+    command = install_command(["qemu-system-x86_64", "busybox", "modprobe", "file", "strings"])
+    return f"{command}{_VKMS_PACKAGES.get(here, '')}, then use --kernel host"
 
 
 def find_program(name: str) -> str | None:

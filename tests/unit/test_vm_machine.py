@@ -14,9 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from drmbench.errors import DrmbenchError
 from drmbench.vm import guest
 from drmbench.vm.console import Console, first_trouble
 from drmbench.vm.machine import LabError, Outcome, boot
+from drmbench.vm.processes import run_whole
 
 # Runs the guest's script here, as the guest would; the host's kernel log is not its to write to.
 LOCAL_GUEST = 'sed "s,/dev/kmsg,/dev/null," "$1/guest.sh" > "$1/local.sh"; sh "$1/local.sh"; sleep 30'
@@ -121,6 +123,17 @@ def no_process_mentions(text: str) -> bool:
         if text.encode() in words and path.parent.name != str(os.getpid()):
             return False
     return True
+
+
+def test_children_of_a_command_that_takes_too_long_end_with_it(tmp_path: Path) -> None:
+    with pytest.raises(DrmbenchError, match="ETIMEDOUT"):
+        run_whole(["sh", "-c", f"sleep 60 & : {tmp_path}; wait; : {tmp_path}"], timeout_s=0.3)
+    assert no_process_mentions(str(tmp_path))
+
+
+def test_a_command_run_whole_gives_both_streams_and_its_status() -> None:
+    done = run_whole(["sh", "-c", "echo out; echo err >&2; exit 4"])
+    assert (done.stdout, done.stderr, done.returncode) == ("out\n", "err\n", 4)
 
 
 def test_a_guest_that_hangs_ends_at_the_timeout(lab: Lab) -> None:

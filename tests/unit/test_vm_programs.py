@@ -41,6 +41,17 @@ def test_install_command_of_each_family(fields: dict[str, str], command: str,
     assert programs.install_command(["qemu-system-x86_64", "busybox", "modprobe", "depmod"]) == command
 
 
+@pytest.mark.parametrize(("name", "package"), [("fedora", "kernel-modules-internal"), ("ubuntu", "linux-modules-extra")])
+def test_without_debian_the_remedy_names_packages_and_the_host_kernel(
+    name: str, package: str, monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(programs, "os_release", lambda: {"ID": name})
+    remedy = programs.host_kernel_remedy()
+    assert "install qemu-system-x86" in remedy
+    assert package in remedy
+    assert remedy.endswith("then use --kernel host")
+
+
 def test_a_missing_program_is_one_error_with_its_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(programs, "find_program", lambda name: None if name == "busybox" else f"/usr/bin/{name}")
     monkeypatch.setattr(programs, "os_release", lambda: {"ID": "debian"})
