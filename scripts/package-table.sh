@@ -26,14 +26,20 @@ vm|library libelf.so.1|libelf1|-|-|-|the kernel's build tools need it
 ROWS
 }
 
-# Prints the number of the package column of this machine: 3 to 6.
+# Prints the number of the package column of this machine, 0 for none of them.
 package_column() {
-    if command -v apt-get >/dev/null; then echo 3
-    elif command -v dnf >/dev/null; then echo 4
-    elif command -v pacman >/dev/null; then echo 5
-    elif command -v zypper >/dev/null; then echo 6
-    else echo 0
+    family=
+    if [ -r /etc/os-release ]; then
+        # shellcheck source=/dev/null
+        family=$(. /etc/os-release && echo "${ID:-} ${ID_LIKE:-}")
     fi
+    case " $family " in
+    *' debian '* | *' ubuntu '*) echo 3 ;;
+    *' fedora '* | *' rhel '*) echo 4 ;;
+    *' arch '*) echo 5 ;;
+    *suse*) echo 6 ;;
+    *) echo 0 ;;
+    esac
 }
 
 install_command() {
