@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from drmbench.model import ComparePopulateReport, ComparePopulateResult, StrategyResult
 
 _VERDICTS = (
-    Column("strategy"), Column("verdict"), Column("mmap faults", number=True),
+    Column("strategy"), Column("verdict"), Column("faults: mmap", number=True),
     Column("populate", number=True), Column("touch", number=True),
 )
 _TIMES = (

@@ -60,7 +60,7 @@ def _setting(report: FaultLatencyReport) -> list[str]:
     sizes = sorted({result.size_bytes for result in report.results})
     size = " to ".join(dict.fromkeys(format_bytes(s) for s in (sizes[0], sizes[-1])))
     pages = f"{size} in pages of {format_bytes(report.environment.page_size_bytes)}"
-    clock = f"clock {first.clock.source} (-{first.clock.overhead_ns} ns)"
+    clock = f"clock {first.clock.source}, its {first.clock.overhead_ns} ns taken off"
     return [f"{pages}, {first.order}, {first.runs} runs; {clock}"]
 
 
