@@ -17,7 +17,8 @@ def command() -> None:
     """
 
 
-@command.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@command.command(context_settings={"allow_interspersed_args": False},
+                 epilog="Example: drmbench vm run -- drmbench fault-latency --device vkms")
 @click.option("--kernel", default="debian-6.1", show_default=True, metavar="KERNEL",
               help="debian-6.1, host, or a path to a kernel image or build tree.")
 @click.option("--device", "devices", multiple=True, metavar="NAME",
@@ -31,15 +32,12 @@ def command() -> None:
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="-- COMMAND...")
 def run(kernel: str, devices: tuple[str, ...], cpus: int, memory: str, timeout_s: float,
         shares: tuple[Path, ...], words: tuple[str, ...]) -> int:
-    r"""Run COMMAND in a virtual machine with DRM drivers loaded.
+    """Run COMMAND in a virtual machine with DRM drivers loaded.
 
     Its stdout, stderr and exit status are the command's own, and the files of
     --json FILE and the like land here. Where the machine itself fails (it died,
     hung or lacks a driver) the status is 1 and the last line says why.
     COMMAND finds nothing on its stdin.
-
-    \b
-    Example: drmbench vm run -- drmbench fault-latency --device vkms
     """
     from drmbench.vm.lab import Request, run_command  # noqa: PLC0415 (--help needs none of it)
 

@@ -41,7 +41,8 @@ def test_install_command_of_each_family(fields: dict[str, str], command: str,
     assert programs.install_command(["qemu-system-x86_64", "busybox", "modprobe", "depmod"]) == command
 
 
-@pytest.mark.parametrize(("name", "package"), [("fedora", "kernel-modules-internal"), ("ubuntu", "linux-modules-extra")])
+@pytest.mark.parametrize(("name", "package"), [
+    ("fedora", "kernel-modules-internal"), ("ubuntu", "linux-modules-extra")])
 def test_without_debian_the_remedy_names_packages_and_the_host_kernel(
     name: str, package: str, monkeypatch: pytest.MonkeyPatch,
 ) -> None:
