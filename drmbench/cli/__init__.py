@@ -113,18 +113,37 @@ def run(arguments: list[str]) -> int:
         _complain(_INTERRUPTED)
         return EXIT_ERROR
     except BrokenPipeError:
-        # The reader of our stdout is gone; keep the interpreter from complaining about it at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return EXIT_ERROR
+        return EXIT_ERROR  # the reader of our stdout has seen enough
     except Exception as error:  # noqa: BLE001 (_explain raises what it does not know)
         line, status = _explain(error)
         _complain(line)
     return status if isinstance(status, int) else 0
 
 
+def _occupy_standard_descriptors() -> None:
+    """Open /dev/null for each of 0, 1, 2 that is closed, so that no node and no report ever gets its number.
+
+    Results written to a closed stdout fail with EBADF, since /dev/null stands there for reading only.
+    """
+    while (fd := os.open(os.devnull, os.O_RDONLY)) <= 2:
+        pass
+    os.close(fd)
+    if sys.stdout is None:
+        sys.stdout = os.fdopen(1, "w", closefd=False)
+    if sys.stderr is None:
+        sys.stderr = os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")
+
+
 def main() -> None:
     """Entry point of the `drmbench` program."""
+    _occupy_standard_descriptors()
     if "_DRMBENCH_COMPLETE" in os.environ:
         cli.main(prog_name="drmbench")  # click's shell completion
     signal.signal(signal.SIGTERM, _terminated)
-    sys.exit(run(sys.argv[1:]))
+    status = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except OSError:
+        # Already reported; without a place to go the interpreter would complain again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    sys.exit(status)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from drmbench.drivers.baselines import FileBackend
 from drmbench.errors import DrmbenchError, errno_name
 from drmbench.measuring_lock import only_one_measurement
 from drmbench.units import format_bytes, format_ns, format_ratio, parse_bytes
@@ -141,6 +142,42 @@ class TestClosedOutput:
         command = f"{sys.executable} -m drmbench schema | head -c 10 >/dev/null; exit ${{PIPESTATUS[0]}}"
         ended = subprocess.run(["bash", "-c", command], check=False, capture_output=True, text=True, timeout=60)
         assert "Traceback" not in ended.stderr
+
+
+    @pytest.mark.parametrize(("arguments", "redirection", "status", "says"), [
+        ("schema", ">/dev/full", 1, "ENOSPC"),
+        ("fault-latency --device anon --size 64KiB --json -", ">&-", 1, "EBADF"),
+        ("fault-latency --device anon --size 64KiB", ">&-", 1, "EBADF"),
+        ("fault-latency --device anon --size 64KiB", ">&- 2>&-", 1, ""),
+        ("fault-latency --device anon --size 64KiB", "2>&-", 0, ""),
+    ])
+    def test_results_that_cannot_be_printed(self, arguments: str, redirection: str, status: int, says: str) -> None:
+        command = f"{sys.executable} -m drmbench {arguments} {redirection}"
+        ended = subprocess.run(["bash", "-c", command], check=False, capture_output=True, text=True, timeout=60)
+        assert ended.returncode == status
+        assert ended.stderr.count("\n") == (1 if says else 0)
+        assert says in ended.stderr
+
+
+class TestSigbus:
+    """A page that cannot be had ends the measurement with a line, not the process with a signal."""
+
+    def test_a_file_that_shrinks_while_it_is_measured(
+        self, drmbench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        path = tmp_path / "data"
+        path.write_bytes(b"x" * int(SIZE))
+        locate = FileBackend.map_offset
+
+        def shrink(self: FileBackend, buffer_object: Any) -> Any:
+            os.truncate(path, 3 * mmap.PAGESIZE)
+            return locate(self, buffer_object)
+
+        monkeypatch.setattr(FileBackend, "map_offset", shrink)
+        ran = drmbench("fault-latency", "--device", f"file:{path}", "--size", SIZE)
+        assert ran.status == 1
+        assert ran.err.startswith(f"drmbench: file:{path}: touch: EFAULT: SIGBUS at page 3 of 16")
+        assert ran.err.count("\n") == 1
 
 
 class TestUnits:
