@@ -43,19 +43,8 @@ class TargetInfo(msgspec.Struct, frozen=True):
     buffer: str
 
 
-class StageCounts(msgspec.Struct, frozen=True):
-    """Faults in each stage of a buffer's life, per run (median)."""
-
-    create: Count
-    map_offset: Count
-    mmap: Count
-    touch: Count
-    munmap: Count
-    destroy: Count
-
-
-class StageTimes(msgspec.Struct, frozen=True):
-    """ns in each stage of a buffer's life, per run (median), clock overhead taken off."""
+class PerStage(msgspec.Struct, frozen=True):
+    """One number for each stage of a buffer's life, per run (median): faults, or ns less the clock's overhead."""
 
     create: Count
     map_offset: Count
@@ -117,10 +106,10 @@ class FaultLatencyResult(msgspec.Struct, frozen=True):
     order: Order
     phase: Phase
     runs: Size
-    faults: StageCounts
+    faults: PerStage
     faults_per_page: Duration
     prefault_window_pages: Count | None
-    stages_ns: StageTimes
+    stages_ns: PerStage
     ns_per_page: Duration
     fault_ns: Distribution
     hit_ns: Distribution

@@ -77,7 +77,6 @@ int drmbench_touch_time(const struct drmbench_span *span, const uint8_t *faults,
 {
     /* Written here, so that the stack's own pages do not fault in the loop. */
     uint64_t ticks[BLOCK_TOUCHES] = {0};
-    uint64_t sum_ticks = 0;
     struct drmbench_guard guard = guard_of(span, stop);
     struct drmbench_probe probe;
     int status = drmbench_guard_arm(&guard);
@@ -89,6 +88,7 @@ int drmbench_touch_time(const struct drmbench_span *span, const uint8_t *faults,
         return -EFAULT;
     }
     drmbench_probe_count(&probe);
+    uint64_t sum_ticks = 0;
     for (uint64_t first = 0; first < span->touches; first += BLOCK_TOUCHES) {
         uint64_t left = span->touches - first;
         uint64_t last = first + (left < BLOCK_TOUCHES ? left : BLOCK_TOUCHES);
