@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # shellcheck shell=sh
-# Sourced: what drmbench is run with. vng finds its virtme-run on PATH, and an
-# older virtme-ng of the distribution must not come first.
+# Sourced: what drmbench is run with. The programs of .venv come first: an
+# older virtme-ng of the distribution must not be taken for ours.
 
 PATH=$(pwd)/.venv/bin:$PATH:/usr/sbin:/sbin
 export PATH
