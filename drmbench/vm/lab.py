@@ -17,10 +17,12 @@ from drmbench.errors import DrmbenchError, UsageError, one_line
 from drmbench.units import parse_bytes
 from drmbench.vm import accel, guest
 from drmbench.vm.console import first_trouble
-from drmbench.vm.devices import LabDevice, find_devices, kernel_options, qemu_options
+from drmbench.vm.devices import ALL, LabDevice, find_devices, kernel_options, qemu_options, rom_path, simulations
 from drmbench.vm.image import BootKernel, has_module, resolve
 from drmbench.vm.machine import LabError, Outcome, boot
 from drmbench.vm.programs import find_program, require
+from drmbench.vm.roms import ROMS
+from drmbench.vm.roms import image as rom_image
 from drmbench.vm.shares import Share, is_hidden, plan
 from drmbench.vm.vng import Machine, find_vng, kernel_argument, vng_command, write_stand_ins
 
@@ -62,13 +64,17 @@ def run_command(request: Request) -> int:
     if kernel is None:
         raise DrmbenchError("vm", f"kernel {request.kernel}", reason="the fetch left no usable kernel",
                             remedy="drmbench vm fetch --again")
-    _check_modules(kernel, devices)
+    devices = _with_modules(kernel, devices, required=ALL not in request.devices)
     working = Path.cwd()
     shares = plan(request.command, kernel.tree, working, request.shares)
     accelerator = accel.choose(find_program("qemu-system-x86_64") or "", kernel.boot)
     with _scratch() as scratch:
         machine = _machine(request, kernel, devices, accelerator, memory_bytes, shares, scratch)
-        facts = {"DRMBENCH_VM_ACCEL_USED": accelerator, "DRMBENCH_VM_KERNEL": kernel.label}
+        facts = {"DRMBENCH_VM_ACCEL_USED": accelerator, "DRMBENCH_VM_KERNEL": kernel.label,
+                 "DRMBENCH_VM_SIMULATED": simulations(devices)}
+        for device in devices:
+            if device.rom:
+                rom_path(device.rom, scratch).write_bytes(rom_image(ROMS[device.rom]))
         _write_exchange(machine, request.command, devices, working, facts)
         outcome = _boot(vng, machine, scratch, request.timeout_s)
     _warn(outcome)
@@ -85,13 +91,20 @@ def _memory(text: str) -> int:
     return size
 
 
-def _check_modules(kernel: BootKernel, devices: tuple[LabDevice, ...]) -> None:
+def _with_modules(kernel: BootKernel, devices: tuple[LabDevice, ...], *, required: bool) -> tuple[LabDevice, ...]:
+    """Those of `devices` that the kernel has modules for; raises DrmbenchError for the first that is `required`."""
+    present = []
     for device in devices:
-        for module in device.modules:
-            if not has_module(kernel, module):
-                raise DrmbenchError("vm", f"device {device.name}", errno=2,
-                                    reason=f"kernel {kernel.label} has no module {module}",
-                                    remedy="choose other devices with --device, or --kernel debian-6.1")
+        missing = next((module for module in device.modules if not has_module(kernel, module)), None)
+        if missing is None:
+            present.append(device)
+            continue
+        reason = f"kernel {kernel.label} has no module {missing}"
+        if required:
+            raise DrmbenchError("vm", f"device {device.name}", errno=2, reason=reason,
+                                remedy="choose other devices with --device, or --kernel debian-6.1")
+        print(f"drmbench: vm: device {device.name} left out: {reason}", file=sys.stderr)  # noqa: T201 (as above)
+    return tuple(present)
 
 
 @contextlib.contextmanager
@@ -119,7 +132,7 @@ def _machine(request: Request, kernel: BootKernel, devices: tuple[LabDevice, ...
     return Machine(
         kernel=kernel_argument(kernel, scratch / "kernel"), accelerator=accelerator, cpus=request.cpus,
         memory_bytes=memory_bytes,
-        qemu=tuple(qemu_options(devices)), cmdline=tuple(kernel_options(devices)),
+        qemu=tuple(qemu_options(devices, scratch)), cmdline=tuple(kernel_options(devices)),
         exchange=scratch / "exchange", fast_path=scratch / "init", shares=tuple(shares),
     )
 
