@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Build-time: hands cffi the C contract and libdrm's declarations; cffi writes the C of drmbench._native."""
+"""Build-time: hands cffi the C contract and every uAPI layout; cffi writes the C of drmbench._native."""
 
 from pathlib import Path
 
@@ -10,12 +10,12 @@ HERE = Path(__file__).parent
 ffibuilder = FFI()
 ffibuilder.cdef((HERE / "contract.h").read_text())
 ffibuilder.cdef((HERE / "libdrm.cdef").read_text())
+for layouts in sorted((HERE.parent / "uapi").glob("*.cdef")):
+    ffibuilder.cdef(layouts.read_text())
 ffibuilder.set_source(
     "drmbench._native",
     """
     #include "drmbench.h"
-    #include <xf86drm.h>
-    #include <drm.h>
-    #include <drm_mode.h>
+    #include "layouts.h"
     """,
 )

@@ -17,6 +17,7 @@ from drmbench.errors import DrmbenchError
 from drmbench.vm.console import Console
 from drmbench.vm.processes import group
 from drmbench.vm.stream import Follower
+from drmbench.vm.vng import harmless_virtme
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -56,7 +57,8 @@ def boot(command: list[str], exchange: Path, scratch: Path, timeout_s: float) ->
     # A configuration file of the user's virtme-ng could change the machine; its HOME is ours instead.
     # vng looks for its own virtme-run on PATH, where a .venv that is not activated does not lie.
     path = f"{os.path.dirname(command[0])}:{os.environ.get('PATH', os.defpath)}"
-    variables = {**os.environ, "HOME": str(scratch), "TMPDIR": str(scratch), "PATH": path}
+    variables = {**os.environ, "HOME": str(scratch), "TMPDIR": str(scratch), "PATH": path,
+                 **harmless_virtme(scratch)}
     with (
         Follower(exchange / "stdout", sys.stdout.fileno()) as out,
         Follower(exchange / "stderr", sys.stderr.fileno()) as err,

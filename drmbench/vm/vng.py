@@ -4,10 +4,13 @@
 from __future__ import annotations
 
 import errno
+import os
+import re
 import shlex
 import shutil
 import sys
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,11 +46,24 @@ class Machine:
 def find_vng() -> str:
     """Path of vng: beside this Python, else on PATH; raises DrmbenchError with the way to install it."""
     beside = Path(sys.executable).parent / "vng"
-    found = shutil.which("vng") or (str(beside) if beside.is_file() else None)
+    found = str(beside) if beside.is_file() else shutil.which("vng")
     if found is None:
         raise DrmbenchError("vm", "vng", errno=errno.ENOENT, reason="virtme-ng is not installed",
                             remedy="pip install 'drmbench[vm]'")
     return found
+
+
+def harmless_virtme(scratch: Path) -> dict[str, str]:
+    """Variables that make vng find virtme below `scratch`, where the path of the installed one has blanks.
+
+    virtme-ng puts the path of its init on the kernel's command line, which splits at blanks.
+    """
+    found = find_spec("virtme")
+    package = next(iter(found.submodule_search_locations or ()), "") if found else ""
+    if not package or re.fullmatch(r"[A-Za-z0-9/._+-]+", package):
+        return {}
+    shutil.copytree(package, scratch / "python/virtme")
+    return {"PYTHONPATH": f"{scratch / 'python'}:{os.environ.get('PYTHONPATH', '')}".rstrip(":")}
 
 
 def kernel_argument(kernel: BootKernel, link: Path) -> Path:
