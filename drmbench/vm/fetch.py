@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from drmbench.errors import DrmbenchError
+from drmbench.vm import kmod
 from drmbench.vm.apt import Apt, Package
 from drmbench.vm.cache import CachedKernel, cache_root, kernel_folder, locked, make_directory
 from drmbench.vm.image import BootKernel, has_module, resolve
-from drmbench.vm.kbuild import build_modules, relocate_headers
+from drmbench.vm.kbuild import relocate_headers
 from drmbench.vm.kernels import HOST_KERNEL, LabKernel, find_recipe, kernel_names
 from drmbench.vm.names import nearest
 from drmbench.vm.programs import require
 from drmbench.vm.progress import Progress, megabytes
-from drmbench.vm.unpack import decompress_kernel, prune, run_depmod, unpack, unpack_source
+from drmbench.vm.unpack import decompress_kernel, prune, unpack, unpack_source
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,8 +41,10 @@ def fetch(name: str, *, again: bool = False) -> str:
         with locked(name, lambda: progress.step(waiting)):
             folder = kernel_folder(name)
             cached = None if again else CachedKernel.read(folder)
-            if cached is None:
+            if cached is None or not kmod.has_sources(folder):
                 cached = _fetch(recipe, folder, progress)
+            elif not kmod.is_current(folder):
+                _build_modules(folder, cached.release, folder / cached.headers, progress)
     return f"{name}: {cached.release} ({cached.version}) in {folder}"
 
 
@@ -94,23 +97,20 @@ def _build(recipe: LabKernel, scratch: Path, downloads: Path, progress: Progress
     image = f"boot/vmlinuz-{release}"
     decompress_kernel(root / image)
     headers = relocate_headers(root, release)
-    progress.step(f"building {', '.join(Path(folder).name for folder, _variables in recipe.modules)}")
-    tree = unpack_source(source, scratch / "source", [folder for folder, _variables in recipe.modules])
-    built = _build_all(recipe, headers, tree, root / "lib/modules" / release / "extra")
-    run_depmod(root, release)
+    kmod.keep_sources(unpack_source(source, scratch / "source", kmod.upstream_paths()), root)
+    built = _build_modules(root, release, headers, progress)
     cached = CachedKernel(recipe.name, release, version, image, str(headers.relative_to(root)), wanted, built)
     cached.write(root)
     return cached
 
 
-def _build_all(recipe: LabKernel, headers: Path, tree: Path, target: Path) -> tuple[str, ...]:
-    target.mkdir(parents=True)
-    names = []
-    for folder, variables in recipe.modules:
-        for module in build_modules(headers, tree / folder, variables):
-            shutil.copy2(module, target)
-            names.append(module.stem)
-    return tuple(names)
+def _build_modules(root: Path, release: str, headers: Path, progress: Progress) -> tuple[str, ...]:
+    require("make", "gcc", "depmod")
+    progress.step(f"building modules: {', '.join(row.name for row in kmod.MODULE_SETS)}")
+    record = kmod.build_all(root, release, headers)
+    for name, reason in record.failed.items():
+        progress.step(f"not built: {name}: {reason}")
+    return record.built
 
 
 def _replace(built: Path, folder: Path) -> None:

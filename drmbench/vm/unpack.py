@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import lzma
+import os
 import shutil
 import struct
 from typing import TYPE_CHECKING
@@ -25,6 +26,9 @@ _XZ_MAGIC = b"\xfd7zXZ\x00"
 # The ELF note XEN_ELFNOTE_PHYS32_ENTRY: name size 4, entry address of 4 or 8 bytes, type 18, name "Xen".
 _PVH_NOTES = tuple(struct.pack("<III4s", 4, size, 18, b"Xen\0") for size in (4, 8))
 
+# How tar ends where not every name is in the archive, after it has unpacked the others.
+_TAR_MISSES = ("Not found in archive", "Exiting with failure status due to previous errors")
+
 
 def unpack(package: Path, root: Path) -> None:
     """Unpack one .deb below `root`; raises DrmbenchError where dpkg-deb or the disk fails."""
@@ -32,20 +36,20 @@ def unpack(package: Path, root: Path) -> None:
 
 
 def unpack_source(package: Path, scratch: Path, folders: list[str]) -> Path:
-    """Unpack only `folders` of the kernel source in `package`; returns the source tree."""
+    """Unpack what there is of `folders`, or files, of the kernel source in `package`; returns the source tree."""
     unpack(package, scratch)
     tarball = next((scratch / "usr/src").glob("linux-source-*.tar.*"))
     top = tarball.name.split(".tar")[0]
     _run(["tar", "-C", str(scratch), "-xf", str(tarball), *(f"{top}/{folder}" for folder in folders)],
-         f"unpack {tarball.name}")
+         f"unpack {tarball.name}", forgiven=_TAR_MISSES)
     tarball.unlink()
     return scratch / top
 
 
-def _run(command: list[str], what: str) -> None:
-    done = run_whole(command)
-    if done.returncode:
-        text = done.stderr.strip()
+def _run(command: list[str], what: str, forgiven: tuple[str, ...] = ()) -> None:
+    done = run_whole(command, environment={**os.environ, "LC_ALL": "C"})
+    text = "\n".join(line for line in done.stderr.splitlines() if not line.endswith(forgiven)).strip()
+    if done.returncode and (text or not forgiven):
         if "No space left" in text:
             raise DrmbenchError("vm", what, errno=errno.ENOSPC, remedy="free some space in the cache directory")
         reason = text.splitlines()[-1] if text else f"exit status {done.returncode}"
