@@ -9,11 +9,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import mmap
+import os
 import signal
 from typing import TYPE_CHECKING, Self
 
+from drmbench._native import ffi, lib
 from drmbench.errors import DrmbenchError
-from drmbench.native import TouchFaultError, timed_mmap, timed_munmap
+from drmbench.native import TouchFaultError, timed_ioctl, timed_mmap, timed_munmap
 from drmbench.units import format_bytes
 
 if TYPE_CHECKING:
@@ -57,8 +59,9 @@ def _refusal(who: str, what: str, size_bytes: int, error: OSError) -> DrmbenchEr
 class Mapping:
     """A mapped buffer: `address`, `size_bytes`, and `mapped`, the Stage of its mmap()."""
 
-    def __init__(self, who: str, address: int, size_bytes: int, mapped: Stage) -> None:
+    def __init__(self, who: str, address: int, size_bytes: int, mapped: Stage, sync_fd: int | None = None) -> None:
         self.who = who
+        self._sync_fd = sync_fd
         self.address = address
         self.size_bytes = size_bytes
         self.mapped = mapped
@@ -74,7 +77,11 @@ class Mapping:
 
     @contextlib.contextmanager
     def touching(self) -> Iterator[None]:
-        """Turn a SIGBUS or SIGSEGV of a touch pass inside the block into a DrmbenchError."""
+        """Turn a SIGBUS or SIGSEGV of a touch pass inside the block into a DrmbenchError.
+
+        A dma-buf's CPU access is announced to its exporter before and after (DMA_BUF_IOCTL_SYNC), untimed.
+        """
+        self._sync(lib.DMA_BUF_SYNC_START)
         try:
             yield
         except TouchFaultError as fault:
@@ -86,6 +93,17 @@ class Mapping:
                 reason=f"{name} at page {page} of {self.size_bytes // PAGE_BYTES}",
                 remedy="the driver or file could not supply that page; try a smaller --size",
             ) from None
+        finally:
+            self._sync(lib.DMA_BUF_SYNC_END)
+
+    def _sync(self, moment: int) -> None:
+        if self._sync_fd is None:
+            return
+        try:
+            timed_ioctl(self._sync_fd, lib.DMA_BUF_IOCTL_SYNC,
+                        ffi.new("struct dma_buf_sync *", {"flags": lib.DMA_BUF_SYNC_RW | moment}))
+        except OSError as error:
+            raise _refusal(self.who, "DMA_BUF_IOCTL_SYNC", self.size_bytes, error) from None
 
     def __enter__(self) -> Self:
         return self
@@ -109,6 +127,7 @@ class Buffer:
         self._backend = backend
         self._kind = kind
         self._object: BufferObject | None = None
+        self._owned: set[int] = set()
 
     def __enter__(self) -> Self:
         with self._step("create"):
@@ -146,18 +165,24 @@ class Buffer:
     def locate(self) -> tuple[MmapOffset, Stage]:
         """The place where mmap() finds the buffer, and the Stage of asking for it."""
         with self._step("map_offset"):
-            return self._backend.map_offset(self._alive)
+            place, stage = self._backend.map_offset(self._alive)
+        if place.owned:
+            self._owned.add(place.fd)
+        return place, stage
 
     def map(self, place: MmapOffset, prot: int, *, flags: int = 0, hint: int = 0) -> Mapping:
         """mmap() the whole buffer at `place` with PROT_ bits `prot`; `flags` are added to the place's own."""
         with self._step("mmap"):
-            address, stage = timed_mmap(
-                hint, self.size_bytes, prot, place.flags | flags, place.fd, place.offset,
-            )
-        return Mapping(self.who, address, self.size_bytes, stage)
+            if place.map_here is not None:
+                address, stage = place.map_here(self.size_bytes)
+            else:
+                address, stage = timed_mmap(hint, self.size_bytes, prot, place.flags | flags, place.fd, place.offset)
+        return Mapping(self.who, address, self.size_bytes, stage, place.fd if place.sync else None)
 
     def destroy(self) -> Stage:
         """Give the handle back, once."""
         gone, self._object = self._alive, None
+        while self._owned:
+            os.close(self._owned.pop())
         with self._step("destroy"):
             return self._backend.destroy(gone)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from drmbench.device import DrmDevice
     from drmbench.drivers.protocol import DrmBackend
 
-BASELINES = (*FLOOR, "file:PATH")
+BASELINES = (*FLOOR, "file:PATH", "udmabuf", "dma-heap:NAME")
 
 
 def take_inventory() -> DeviceList:
@@ -57,7 +57,7 @@ def _usable_kinds(device: DrmDevice, backend: type[DrmBackend]) -> list[str]:
         if not backend.offered(fd, device.driver.name):
             return []
         opened, usable, refusal = backend(fd), [], None
-        for kind in backend.kinds:
+        for kind in backend.all_kinds:
             try:
                 with Buffer(f"{device.driver.name} {node}", opened, kind, PAGE_BYTES) as buffer:
                     buffer.locate()

@@ -129,7 +129,8 @@ class Measurement(Generic[S]):
         self.progress.advance()
 
     def _drop(self, target: Target, error: DrmbenchError) -> None:
-        if target.role == "named":
+        # With --buffer all a kind that this device refuses is an answer, not a failure.
+        if target.role == "named" and self.options.buffer != "all":
             self.failures.append(error)
         self.notes.append(caveats.not_measured(error))
 

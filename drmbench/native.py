@@ -107,9 +107,13 @@ def _stage(out: Any) -> Stage:  # noqa: ANN401 (cffi's struct has no Python type
 
 def timed_ioctl(fd: int, request: int, argument: Any) -> Stage:  # noqa: ANN401 (any ioctl struct)
     """One drmIoctl(), restarted on EINTR and EAGAIN as libdrm does."""
+    return timed_ioctl_value(fd, request, argument)[1]
+
+
+def timed_ioctl_value(fd: int, request: int, argument: Any) -> tuple[int, Stage]:  # noqa: ANN401 (any ioctl struct)
+    """The same, with what the ioctl returned: UDMABUF_CREATE returns a descriptor, which the caller closes."""
     out = ffi.new("struct drmbench_stage *")
-    _check(lib.drmbench_timed_ioctl(fd, request, argument, out))
-    return _stage(out)
+    return _check(lib.drmbench_timed_ioctl(fd, request, argument, out)), _stage(out)
 
 
 def timed_open(path: str, flags: int) -> tuple[int, Stage]:
@@ -118,10 +122,10 @@ def timed_open(path: str, flags: int) -> tuple[int, Stage]:
     return _check(lib.drmbench_timed_open(os.fsencode(path), flags, out)), _stage(out)
 
 
-def timed_memfd(name: str, size_bytes: int) -> tuple[int, Stage]:
+def timed_memfd(name: str, size_bytes: int, *, sealable: bool = False) -> tuple[int, Stage]:
     """memfd_create() and ftruncate(); returns the descriptor, which the caller closes."""
     out = ffi.new("struct drmbench_stage *")
-    return _check(lib.drmbench_timed_memfd(name.encode(), size_bytes, out)), _stage(out)
+    return _check(lib.drmbench_timed_memfd(name.encode(), size_bytes, sealable, out)), _stage(out)
 
 
 def timed_close(fd: int) -> Stage:

@@ -14,6 +14,8 @@ from drmbench import igt_filter
 from drmbench.device import DrmDevice, driver_version, list_devices, open_node
 from drmbench.drivers import DRM_BACKENDS
 from drmbench.drivers.baselines import AnonBackend, FileBackend, MemfdBackend
+from drmbench.drivers.dma_buf import DMA_HEAPS, UDMABUF, DmaHeapBackend, UdmabufBackend
+from drmbench.drivers.prime import PrimeBackend, kinds_with_prime
 from drmbench.errors import DrmbenchError, UnsupportedError, UsageError
 
 if TYPE_CHECKING:
@@ -64,7 +66,9 @@ class Target:
 
 def node_for(device: DrmDevice, backend: type[DrmBackend]) -> str | None:
     """The node of the device that the back-end works on, None where there is no such node."""
-    return device.primary if backend.node == "primary" else device.render
+    if backend.node == "primary":
+        return device.primary
+    return device.render if backend.node == "render" else device.render or device.primary
 
 
 def _backends_of(device: DrmDevice) -> list[tuple[str, type[DrmBackend]]]:
@@ -89,7 +93,8 @@ def _drm_targets(device: DrmDevice, *, role: Role) -> list[Target]:
         raise DrmbenchError(device.sysfs, "open", errno=errno.ENODEV)
     driver = device.driver
     found = [
-        Target("drm", node, driver.name, driver.description, backend.kinds, role, _opener(node, backend))
+        Target("drm", node, driver.name, driver.description, kinds_with_prime(backend), role,
+               _opener(node, _with_prime(backend)))
         for node, backend in _backends_of(device)
     ]
     if not found:
@@ -100,8 +105,12 @@ def _drm_targets(device: DrmDevice, *, role: Role) -> list[Target]:
     return found
 
 
+def _with_prime(backend: type[DrmBackend]) -> Callable[[int], Backend]:
+    return lambda fd: PrimeBackend(backend(fd), fd)
+
+
 def _opener(
-    node: str, backend: type[DrmBackend],
+    node: str, backend: Callable[[int], Backend],
 ) -> Callable[[], contextlib.AbstractContextManager[Backend]]:
     @contextlib.contextmanager
     def opened() -> Iterator[Backend]:
@@ -124,6 +133,17 @@ def _baseline(spec: str, *, role: Role, writing: bool) -> Target | None:
             raise UsageError("file:", "--device", reason="no path follows the colon", remedy="file:/some/file")
         return Target("baseline", path, "file", "MAP_SHARED of a file", FileBackend.kinds, role,
                       lambda: contextlib.nullcontext(FileBackend(path, writable=writing)))
+    return _dma_buf(spec, role=role)
+
+
+def _dma_buf(spec: str, *, role: Role) -> Target | None:
+    if spec == "udmabuf":
+        return Target("baseline", UDMABUF, spec, "dma-buf over a memfd", UdmabufBackend.kinds, role,
+                      _opener(UDMABUF, UdmabufBackend))
+    if spec.startswith("dma-heap:") and "/" not in spec:
+        node = f"{DMA_HEAPS}/{spec.removeprefix('dma-heap:')}"
+        return Target("baseline", node, spec, "dma-buf of a DMA heap", DmaHeapBackend.kinds, role,
+                      _opener(node, DmaHeapBackend))
     return None
 
 
@@ -254,7 +274,8 @@ def select_kinds(targets: list[Target], buffer: str | None) -> list[tuple[Target
 
 def _no_such_kind(targets: list[Target], buffer: str) -> DrmbenchError:
     offered = sorted({kind for target in targets if target.role != "floor" for kind in target.kinds})
-    every = {*offered, "anon", "memfd", "file", *(kind for backend in DRM_BACKENDS for kind in backend.kinds)}
+    native = {kind for backend in DRM_BACKENDS for kind in kinds_with_prime(backend)}
+    every = {*offered, "anon", "memfd", "file", "udmabuf", "dma-heap", *native}
     if buffer in every:
         return UnsupportedError(buffer, "--buffer", errno=errno.EOPNOTSUPP,
                                 reason="no chosen device has this buffer kind",

@@ -42,9 +42,11 @@ struct drmbench_stage {
     uint64_t major_faults;
 };
 
+/* Returns what the ioctl returned, 0 or more. */
 int drmbench_timed_ioctl(int fd, uint64_t request, void *argument, struct drmbench_stage *stage);
 int drmbench_timed_open(const char *path, int flags, struct drmbench_stage *stage);
-int drmbench_timed_memfd(const char *name, uint64_t size_bytes, struct drmbench_stage *stage);
+int drmbench_timed_memfd(const char *name, uint64_t size_bytes, int sealable,
+                         struct drmbench_stage *stage);
 int drmbench_timed_close(int fd, struct drmbench_stage *stage);
 int drmbench_timed_mmap(uint64_t hint, uint64_t size_bytes, int prot, int flags, int fd,
                         uint64_t offset_bytes, uint64_t *address, struct drmbench_stage *stage);

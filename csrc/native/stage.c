@@ -12,7 +12,8 @@ int drmbench_timed_ioctl(int fd, uint64_t request, void *argument, struct drmben
 {
     struct drmbench_probe probe;
     drmbench_probe_begin(&probe);
-    int status = drmIoctl(fd, (unsigned long)request, argument) ? -errno : 0;
+    int status = drmIoctl(fd, (unsigned long)request, argument);
+    status = status < 0 ? -errno : status;
     drmbench_probe_end(&probe, stage);
     return status;
 }
@@ -27,11 +28,12 @@ int drmbench_timed_open(const char *path, int flags, struct drmbench_stage *stag
     return status;
 }
 
-int drmbench_timed_memfd(const char *name, uint64_t size_bytes, struct drmbench_stage *stage)
+int drmbench_timed_memfd(const char *name, uint64_t size_bytes, int sealable,
+                         struct drmbench_stage *stage)
 {
     struct drmbench_probe probe;
     drmbench_probe_begin(&probe);
-    int fd = memfd_create(name, MFD_CLOEXEC);
+    int fd = memfd_create(name, MFD_CLOEXEC | (sealable ? MFD_ALLOW_SEALING : 0u));
     int status = fd < 0 || ftruncate(fd, (off_t)size_bytes) ? -errno : fd;
     drmbench_probe_end(&probe, stage);
     if (status < 0 && fd >= 0)

@@ -27,7 +27,7 @@ class DumbBackend:
 
     name: ClassVar[str] = "dumb"
     node: ClassVar[str] = "primary"
-    kinds: ClassVar[tuple[str, ...]] = ("dumb",)
+    all_kinds: ClassVar[tuple[str, ...]] = ("dumb",)
     steps: ClassVar[dict[str, str]] = {
         "create": "CREATE_DUMB",
         "map_offset": "MAP_DUMB",
@@ -40,14 +40,14 @@ class DumbBackend:
     def __init__(self, fd: int) -> None:
         self._fd = fd
 
-    @staticmethod
-    def offered(fd: int, driver: str) -> bool:  # noqa: ARG004 (any driver may)
+    @classmethod
+    def offered(cls, fd: int, driver: str) -> bool:  # noqa: ARG003 (any driver may)
         """Whether the driver has dumb buffers, found by making one page.
 
         DRM_CAP_DUMB_BUFFER does not tell: drm_getcap() answers EOPNOTSUPP for every driver without
         modesetting (drm_ioctl.c), and vgem, which has none, does make dumb buffers.
         """
-        backend = DumbBackend(fd)
+        backend = cls(fd)
         try:
             made, _stage = backend.create("dumb", _PITCH_BYTES)
             backend.destroy(made)
@@ -55,7 +55,12 @@ class DumbBackend:
             return error.errno not in _ABSENT
         return True
 
-    def create(self, kind: str, size_bytes: int) -> tuple[BufferObject, Stage]:  # noqa: ARG002 (one kind)
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """As all_kinds."""
+        return self.all_kinds
+
+    def create(self, kind: str, size_bytes: int) -> tuple[BufferObject, Stage]:
         """A buffer one 4 KiB pitch wide; the kernel refuses 4 GiB and more with EINVAL (drm_dumb_buffers.c)."""
         height = -(-size_bytes // _PITCH_BYTES)
         if height >> 32:
@@ -63,7 +68,7 @@ class DumbBackend:
         create = ffi.new("struct drm_mode_create_dumb *")
         create.bpp, create.width, create.height = _BITS_PER_PIXEL, _PITCH_BYTES * 8 // _BITS_PER_PIXEL, height
         stage = timed_ioctl(self._fd, lib.DRM_IOCTL_MODE_CREATE_DUMB, create)
-        return BufferObject(create.handle, create.size), stage
+        return BufferObject(create.handle, create.size, kind), stage
 
     def map_offset(self, buffer_object: BufferObject) -> tuple[MmapOffset, Stage]:
         """The fake offset of the handle on this open file."""

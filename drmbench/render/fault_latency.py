@@ -41,15 +41,15 @@ def _label(result: FaultLatencyResult) -> str:
 
 
 def _cells(results: Sequence[FaultLatencyResult]) -> list[str]:
-    """The target in a narrow cell: "vkms dumb", or "card0 dumb" where a driver has several nodes."""
-    nodes: dict[str, set[str | None]] = {}
+    """The target in a narrow cell: "vkms dumb", or "card0 dumb" where two devices would read the same."""
+    nodes: dict[tuple[str, str], set[str | None]] = {}
     for result in results:
-        nodes.setdefault(result.target.driver, set()).add(result.target.node)
+        nodes.setdefault((result.target.driver, result.target.buffer), set()).add(result.target.node)
     cells = []
     for result in results:
         target = result.target
         name = target.driver
-        if target.node is not None and len(nodes[name]) > 1:
+        if target.node is not None and len(nodes[name, target.buffer]) > 1:
             name = os.path.basename(target.node)
         cells.append(name if target.kind == "baseline" else f"{name} {target.buffer}")
     return cells

@@ -68,12 +68,13 @@ class MemfdNode(MemfdBackend):
 
     name = "dumb"
     node = "primary"
+    all_kinds = ("memfd",)
 
     def __init__(self, fd: int) -> None:
         pass
 
-    @staticmethod
-    def offered(_fd: int, _driver: str) -> bool:
+    @classmethod
+    def offered(cls, _fd: int, _driver: str) -> bool:
         return True
 
 
@@ -228,7 +229,7 @@ class TestNoDevice:
     def test_devices_as_json(self, drmbench: Any) -> None:
         document = drmbench("devices", "--json").json
         assert document["devices"] == []
-        assert document["baselines"] == ["anon", "memfd", "file:PATH"]
+        assert document["baselines"] == ["anon", "memfd", "file:PATH", "udmabuf", "dma-heap:NAME"]
 
     @pytest.mark.parametrize("command", ["fault-latency", "compare-populate"])
     def test_measuring_exits_77_and_names_the_ways_out(self, drmbench: Any, command: str) -> None:
