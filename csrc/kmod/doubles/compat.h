@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What changed in the kernel's own interfaces between 6.1 and 7.x. */
+#ifndef DRMBENCH_COMPAT_H
+#define DRMBENCH_COMPAT_H
+
+#include <linux/mm.h>
+#include <linux/version.h>
+#include <drm/drm_gem.h>
+#include <drm/drm_prime.h>
+
+/* 6.3: the flags of a VMA are changed by a function that checks its lock. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)
+static inline void vm_flags_set(struct vm_area_struct *vma, vm_flags_t flags)
+{
+	vma->vm_flags |= flags;
+}
+#endif
+
+/* 6.6: mapping a dma-buf no longer needs a callback. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+#define DOUBLE_PRIME_MMAP	.gem_prime_mmap = drm_gem_prime_mmap,
+#else
+#define DOUBLE_PRIME_MMAP
+#endif
+
+/* 6.14: drivers have no date. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 14, 0)
+#define DOUBLE_DATE(text)	.date = text,
+#else
+#define DOUBLE_DATE(text)
+#endif
+
+/* 6.12: offsets of 64 bits have to be asked for. */
+#if LINUX_VERSION_CODE >= KERNEL_VERSION(6, 12, 0)
+#define DOUBLE_FOP_FLAGS	.fop_flags = FOP_UNSIGNED_OFFSET,
+#else
+#define DOUBLE_FOP_FLAGS
+#endif
+
+#endif
