@@ -12,6 +12,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from drmbench.errors import DrmbenchError, UnsupportedError
 from drmbench.vm.processes import run_whole
@@ -28,6 +29,15 @@ _KEPT = ("Acquire::http", "Acquire::https", "Acquire::ftp", "Acquire::tor", "Acq
          "Acquire::ForceIPv", "Acquire::Max-", "Acquire::Check-", "Acquire::By-Hash", "Acquire::Queue-Mode")
 _LINE = re.compile(r'^([A-Za-z0-9:_.\-]+) "(.*)";$')
 _URI_LINE = re.compile(r"^'([^']*)' (\S+) (\d+) (\S*)$")
+_NO_RELEASE = re.compile(r"The repository '\S+ (\S+) (?:In)?Release' (?:does not have|no longer has) a Release file")
+_SOURCES = "debian.sources"
+# What apt says -> the way out.
+_SIGNS = {
+    "NO_PUBKEY": "this machine has no key for the suite: apt-get install --only-upgrade debian-archive-keyring",
+    "is not valid yet": "the clock of this machine is wrong, or the mirror's is",
+    "is expired": "the mirror has not been updated for days: try another one, or, if you trust it, set "
+                  'Acquire::Check-Valid-Until "false" in /etc/apt/apt.conf',
+}
 _APT_TIMEOUT_S = 1800
 _POLL_S = 0.2
 
@@ -67,20 +77,27 @@ class Apt:
                                    remedy=host_kernel_remedy())
         self._folder = folder
         self._config = folder / "apt.conf"
-        self._write(kernel, private_sources(archives, kernel.suites, kernel.security_suites))
+        self._kernel = kernel
+        self._archives = archives
+        self._write(kernel)
+        self._write_sources(lacking=set())
 
-    def _write(self, kernel: LabKernel, sources: str) -> None:
+    def _write_sources(self, lacking: set[str]) -> None:
+        main = tuple(suite for suite in self._kernel.suites if suite not in lacking)
+        security = tuple(suite for suite in self._kernel.security_suites if suite not in lacking)
+        text = private_sources(self._archives, main, security)
+        (self._folder / _SOURCES).write_text(text, encoding="utf-8")
+
+    def _write(self, kernel: LabKernel) -> None:
         for name in ("lists/partial", "cache/archives/partial", "state", "empty"):
             (self._folder / name).mkdir(parents=True, exist_ok=True)
         (self._folder / "status").touch()
-        listed = self._folder / "debian.sources"
-        listed.write_text(sources, encoding="utf-8")
         values = {
             "Dir::State": self._folder / "state", "Dir::State::Lists": self._folder / "lists",
             "Dir::State::status": self._folder / "status",
             "Dir::Cache": self._folder / "cache",
             "Dir::Cache::pkgcache": "", "Dir::Cache::srcpkgcache": "",
-            "Dir::Etc::SourceList": listed, "Dir::Etc::SourceParts": self._folder / "empty",
+            "Dir::Etc::SourceList": self._folder / _SOURCES, "Dir::Etc::SourceParts": self._folder / "empty",
             "Dir::Etc::Parts": self._folder / "empty", "Dir::Etc::main": "/dev/null",
             "Dir::Etc::Preferences": "/dev/null", "Dir::Etc::PreferencesParts": self._folder / "empty",
             "APT::Architecture": kernel.arch, "Acquire::Languages": "none", "APT::Update::Error-Mode": "any",
@@ -103,9 +120,26 @@ class Apt:
     def _environment(self) -> dict[str, str]:
         return {**os.environ, "APT_CONFIG": str(self._config), "LC_ALL": "C.UTF-8"}
 
-    def update(self) -> None:
-        """Fetch and verify the indexes; raises DrmbenchError where the mirror or a signature fails."""
-        self._run("apt-get", "-q", "update")
+    def update(self) -> list[str]:
+        """Fetch and verify the indexes; returns the suites that the mirror lacks, where others are left.
+
+        Raises DrmbenchError where the mirror or a signature fails, or no suite is left.
+        """
+        lacking: set[str] = set()
+        suites = {*self._kernel.suites, *self._kernel.security_suites}
+        while True:
+            done = run_whole(["apt-get", "-q", "update"], environment=self._environment(), timeout_s=_APT_TIMEOUT_S)
+            if done.returncode == 0:
+                return sorted(lacking)
+            missing = set(_NO_RELEASE.findall(done.stderr)) - lacking
+            if not missing:
+                raise _failure(("apt-get", "update"), done.stderr or done.stdout)
+            lacking |= missing
+            if lacking >= suites:
+                raise DrmbenchError("vm", f"kernel {self._kernel.name}",
+                                    reason=f"this machine's Debian mirror has no suite {' or '.join(sorted(suites))}",
+                                    remedy="name another mirror in the apt sources, or choose another kernel")
+            self._write_sources(lacking)
 
     def packages(self, names: list[str]) -> list[Package]:
         """Every version of each of `names`, as `apt-cache show` orders them (newest first)."""
@@ -124,6 +158,13 @@ class Apt:
         """Names of the packages that match the regular expression `pattern` from end to end."""
         known = self._run("apt-cache", "pkgnames", "linux-").split()
         return sorted(name for name in known if re.fullmatch(pattern, name))
+
+    def closure(self, names: list[str]) -> dict[str, str]:
+        """Package -> version of `names` and all that they depend on, as if nothing were installed."""
+        text = self._run("apt-get", "-q", "-y", "--no-install-recommends", "--print-uris", "install", *names)
+        found = [_URI_LINE.match(line) for line in text.splitlines()]
+        files = [match[2].split("_") for match in found if match]
+        return {file[0]: unquote(file[1]) for file in files}
 
     def downloads(self, wanted: dict[str, str]) -> list[Download]:
         """The files of package -> version."""
@@ -202,9 +243,11 @@ def _failure(command: tuple[str, ...], text: str) -> DrmbenchError:
     what = " ".join(word for word in command[:3] if word != "-q")
     complaints = [line[3:].strip() for line in text.splitlines() if line.startswith(("E: ", "W: "))]
     reason = complaints[0] if complaints else (text.strip().splitlines() or ["no message"])[-1]
-    remedy = "check the network and the machine's apt sources"
     if "No space left" in text:
         return DrmbenchError("vm", what, errno=errno.ENOSPC, remedy="free some space in the cache directory")
-    if "is not valid yet" in text or "is expired" in text or "expired" in reason:
-        remedy = "the mirror is behind or the clock is wrong: try another mirror"
-    return DrmbenchError("vm", what, reason=reason, remedy=remedy)
+    # The complaint that explains the others, wherever it stands among them.
+    for sign, remedy in _SIGNS.items():
+        telling = next((line for line in complaints if sign in line), None)
+        if telling is not None:
+            return DrmbenchError("vm", what, reason=telling, remedy=remedy)
+    return DrmbenchError("vm", what, reason=reason, remedy="check the network and the machine's apt sources")

@@ -16,7 +16,7 @@ from drmbench.errors import DrmbenchError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,8 @@ class CachedKernel:
     packages   package -> full version, all that went into it
     image      the kernel that QEMU boots
     headers    the tree that modules are built against
-    modules    names of the modules that we built
+    compiler   the gcc package that the kernel was built with
+    libraries  packages of the libraries that its build programs are linked with
     """
 
     name: str
@@ -36,7 +37,8 @@ class CachedKernel:
     image: str
     headers: str
     packages: dict[str, str]
-    modules: tuple[str, ...]
+    compiler: str
+    libraries: tuple[str, ...]
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
@@ -45,7 +47,7 @@ class CachedKernel:
             record = json.loads((folder / "kernel.json").read_text(encoding="utf-8"))
             if record.pop("schema_version", None) != SCHEMA_VERSION:
                 return None
-            record["modules"] = tuple(record["modules"])
+            record["libraries"] = tuple(record["libraries"])
             kernel = cls(**record)
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
@@ -77,6 +79,35 @@ def cache_root() -> Path:
 def kernel_folder(name: str) -> Path:
     """Where the kernel called `name` is, or will be."""
     return cache_root() / "kernels" / name
+
+
+def directory_bytes(folder: Path) -> int:
+    """The size of all files below `folder`."""
+    return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
+
+
+def _failure_note(name: str) -> Path:
+    return cache_root() / "kernels" / f"{name}.failed"
+
+
+def record_failure(name: str, reason: str) -> None:
+    """Remember for `vm list` why the kernel called `name` could not be fetched."""
+    with contextlib.suppress(OSError):
+        _failure_note(name).write_text(f"{reason}\n", encoding="utf-8")
+
+
+def forget_failure(name: str) -> None:
+    """The kernel called `name` is there now."""
+    with contextlib.suppress(OSError):
+        _failure_note(name).unlink()
+
+
+def last_failure(name: str) -> str:
+    """Why the last fetch of the kernel called `name` failed, or ""."""
+    try:
+        return _failure_note(name).read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
 
 
 def make_directory(path: Path) -> Path:

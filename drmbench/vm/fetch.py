@@ -3,26 +3,34 @@
 
 from __future__ import annotations
 
-import re
+import functools
 import shutil
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from drmbench.errors import DrmbenchError
 from drmbench.vm import kmod
-from drmbench.vm.apt import Apt, Package
-from drmbench.vm.cache import CachedKernel, cache_root, kernel_folder, locked, make_directory
+from drmbench.vm.apt import Apt
+from drmbench.vm.buildroot import host_tools, suite_tools
+from drmbench.vm.cache import (
+    CachedKernel,
+    cache_root,
+    directory_bytes,
+    forget_failure,
+    kernel_folder,
+    locked,
+    make_directory,
+    record_failure,
+)
 from drmbench.vm.image import BootKernel, has_module, resolve
-from drmbench.vm.kbuild import relocate_headers
+from drmbench.vm.kbuild import build_modules, relocate_headers
 from drmbench.vm.kernels import HOST_KERNEL, LabKernel, find_recipe, kernel_names
+from drmbench.vm.modules import keep_needed
 from drmbench.vm.names import nearest
+from drmbench.vm.packages import choose_packages
 from drmbench.vm.programs import require
 from drmbench.vm.progress import Progress, megabytes
-from drmbench.vm.unpack import decompress_kernel, prune, unpack, unpack_source
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+from drmbench.vm.unpack import arrange, decompress_kernel, prune_headers, run_depmod, unpack, unpack_source
 
 
 def fetch(name: str, *, again: bool = False) -> str:
@@ -44,8 +52,9 @@ def fetch(name: str, *, again: bool = False) -> str:
             if cached is None or not kmod.has_sources(folder):
                 cached = _fetch(recipe, folder, progress)
             elif not kmod.is_current(folder):
-                _build_modules(folder, cached.release, folder / cached.headers, progress)
-    return f"{name}: {cached.release} ({cached.version}) in {folder}"
+                _build(recipe, cached, folder, progress)
+    size = megabytes(directory_bytes(folder))
+    return f"{name}: {cached.release} ({cached.version}), {size} in {folder}"
 
 
 def _host_line(kernel: BootKernel | None) -> str:
@@ -57,60 +66,90 @@ def _host_line(kernel: BootKernel | None) -> str:
 
 
 def _fetch(recipe: LabKernel, folder: Path, progress: Progress) -> CachedKernel:
-    require("dpkg-deb", "tar", "xz", "depmod", "make", "gcc")
-    downloads = make_directory(cache_root() / "downloads")
+    require("dpkg-deb", "tar", "xz", "depmod")
     make_directory(folder.parent)
     for leftover in folder.parent.glob(f".{recipe.name}-*"):  # of a fetch that was killed; we hold the lock
         shutil.rmtree(leftover, ignore_errors=True)
     try:
         with tempfile.TemporaryDirectory(prefix=f".{recipe.name}-", dir=folder.parent,
                                          ignore_cleanup_errors=True) as text:
-            scratch = Path(text)
-            cached = _build(recipe, scratch, downloads, progress)
-            _replace(scratch / "root", folder)
+            cached = _make_entry(recipe, Path(text), progress)
+            _replace(Path(text) / "root", folder)
     except OSError as error:
         raise DrmbenchError("vm", f"fetch {recipe.name}", errno=error.errno,
                             remedy="free some space, or set XDG_CACHE_HOME to another disk") from error
-    for spent in (downloads, cache_root() / "apt"):
+    except DrmbenchError as error:
+        record_failure(recipe.name, error.reason)
+        raise
+    forget_failure(recipe.name)
+    for spent in (_downloads(recipe), _apt_state(recipe)):
         shutil.rmtree(spent, ignore_errors=True)
     progress.step(f"{recipe.name}: {cached.release} ({cached.version}) is ready")
     return cached
 
 
-def _build(recipe: LabKernel, scratch: Path, downloads: Path, progress: Progress) -> CachedKernel:
-    apt = Apt(make_directory(cache_root() / "apt" / recipe.name), recipe)
+def _downloads(recipe: LabKernel) -> Path:
+    return cache_root() / "downloads" / recipe.name
+
+
+def _apt_state(recipe: LabKernel) -> Path:
+    return cache_root() / "apt" / recipe.name
+
+
+def _make_entry(recipe: LabKernel, scratch: Path, progress: Progress) -> CachedKernel:
+    apt = Apt(make_directory(_apt_state(recipe)), recipe)
     progress.step(f"reading the indexes of {', '.join((*recipe.suites, *recipe.security_suites))}")
-    apt.update()
-    abi, version, wanted = choose_packages(recipe, apt)
-    release = f"{abi}-{recipe.arch}"
-    files = apt.downloads(wanted)
-    total = sum(file.size_bytes for file in files)
-    progress.step(f"downloading {release} ({version}): {len(files)} packages, {megabytes(total)}")
-    paths = apt.download(wanted, downloads, lambda done: progress.downloading(done, total))
+    for suite in apt.update():
+        progress.step(f"the mirror has no suite {suite}: going on without it")
+    chosen = choose_packages(recipe, apt)
+    total = sum(file.size_bytes for file in apt.downloads(chosen.wanted))
+    progress.step(f"downloading {chosen.release} ({chosen.version}): {len(chosen.wanted)} packages, "
+                  f"{megabytes(total)}")
+    paths = apt.download(chosen.wanted, make_directory(_downloads(recipe)),
+                         lambda done: progress.downloading(done, total))
     progress.step("unpacking")
     root = scratch / "root"
     source = next(path for path in paths if path.name.startswith("linux-source-"))
     for path in paths:
         if path != source:
             unpack(path, root)
-    prune(root / "lib/modules" / release)
-    image = f"boot/vmlinuz-{release}"
-    decompress_kernel(root / image)
-    headers = relocate_headers(root, release)
+    image = arrange(root, chosen.release)
+    keep_needed(root / "lib/modules" / chosen.release)
+    prune_headers(root / "usr/src")
+    if not decompress_kernel(root / image):
+        progress.step("the kernel stays compressed, so every boot takes longer; apt-get install zstd helps")
+    headers = relocate_headers(root, chosen.release)
     kmod.keep_sources(unpack_source(source, scratch / "source", kmod.upstream_paths()), root)
-    built = _build_modules(root, release, headers, progress)
-    cached = CachedKernel(recipe.name, release, version, image, str(headers.relative_to(root)), wanted, built)
+    run_depmod(root, chosen.release)
+    cached = CachedKernel(recipe.name, chosen.release, chosen.version, image, str(headers.relative_to(root)),
+                          chosen.wanted, chosen.compiler, chosen.libraries)
+    _build(recipe, cached, root, progress)
     cached.write(root)
     return cached
 
 
-def _build_modules(root: Path, release: str, headers: Path, progress: Progress) -> tuple[str, ...]:
-    require("make", "gcc", "depmod")
+def _build(recipe: LabKernel, cached: CachedKernel, root: Path, progress: Progress) -> None:
+    """Build the modules of `cached`, which lies in `root`; what fails is recorded there and no error."""
+    headers = root / cached.headers
+    build = _builder(recipe, cached, headers, progress)
     progress.step(f"building modules: {', '.join(row.name for row in kmod.MODULE_SETS)}")
-    record = kmod.build_all(root, release, headers)
+    record = kmod.build_all(root, cached.release, headers, build)
     for name, reason in record.failed.items():
         progress.step(f"not built: {name}: {reason}")
-    return record.built
+
+
+def _builder(recipe: LabKernel, cached: CachedKernel, headers: Path, progress: Progress) -> kmod.Builder:
+    """Make with this system's tools or, where they do not suit the kernel, with those of its own suite."""
+    tools = host_tools(headers, cached.compiler)
+    try:
+        tools = tools or suite_tools(recipe, cached.compiler, cached.libraries, progress)
+    except DrmbenchError as error:
+        return functools.partial(_cannot_build, error)
+    return functools.partial(build_modules, tools=tools)
+
+
+def _cannot_build(error: DrmbenchError, *_what: object) -> list[Path]:
+    raise error
 
 
 def _replace(built: Path, folder: Path) -> None:
@@ -119,27 +158,3 @@ def _replace(built: Path, folder: Path) -> None:
     if folder.exists():
         folder.rename(old)
     built.rename(folder)
-
-
-def choose_packages(recipe: LabKernel, apt: Apt) -> tuple[str, str, dict[str, str]]:
-    """ABI, version and package -> version of the newest kernel that is complete: image, headers, kbuild, source."""
-    source = f"linux-source-{recipe.series}"
-    kbuild = f"linux-kbuild-{recipe.series}"
-    images = {package.version: package.name for package in apt.packages(apt.names(recipe.image))}
-    for version in _versions(apt.packages([source]), source):
-        image = images.get(version)
-        found = re.fullmatch(recipe.image, image or "")
-        if image is None or found is None:
-            continue
-        abi = found[1]
-        names = [image, f"linux-headers-{abi}-{recipe.arch}", f"linux-headers-{abi}-common", kbuild, source]
-        known = {(package.name, package.version) for package in apt.packages(names)}
-        if all((name, version) in known for name in names):
-            return abi, version, dict.fromkeys(names, version)
-    raise DrmbenchError("vm", f"kernel {recipe.name}",
-                        reason=f"the mirror has no version with image, headers and {source} together",
-                        remedy="the mirror may be half updated: try again later")
-
-
-def _versions(packages: Iterable[Package], name: str) -> list[str]:
-    return [package.version for package in packages if package.name == name]

@@ -7,8 +7,8 @@ import os
 from typing import TYPE_CHECKING
 
 from drmbench.errors import DrmbenchError
+from drmbench.vm.buildroot import HOST_TOOLS, Tools
 from drmbench.vm.processes import run_whole
-from drmbench.vm.programs import find_program, require
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,6 +27,7 @@ def relocate_headers(root: Path, release: str) -> Path:
     text = makefile.read_text(encoding="utf-8")
     # The folder moves once more when the cache entry gets its final name, hence relative to this very file.
     here = "$(dir $(abspath $(lastword $(MAKEFILE_LIST))))"
+    text = text.replace(f"KBUILD_OUTPUT=/usr/src/{headers.name}", f"KBUILD_OUTPUT := $(patsubst %/,%,{here})")
     makefile.write_text(text.replace("include /usr/src/", f"include {here}../"), encoding="utf-8")
     for name in ("build", "source"):
         link = root / "lib/modules" / release / name
@@ -37,23 +38,23 @@ def relocate_headers(root: Path, release: str) -> Path:
     return headers
 
 
-def build_modules(headers: Path, source: Path, variables: tuple[str, ...]) -> list[Path]:
-    """Build the modules in the folder `source`; returns their .ko files.
+def build_modules(headers: Path, source: Path, variables: tuple[str, ...], tools: Tools = HOST_TOOLS) -> list[Path]:
+    """Build the modules in the folder `source` with `tools`; returns their .ko files.
 
     Raises DrmbenchError with the compiler's first error where the build fails.
     """
-    require("make", "gcc")
-    command = ["make", "-C", str(headers), f"M={source}", f"-j{os.cpu_count() or 1}", *variables]
-    if find_program("gcc-12") is None:
-        command.append("CC=gcc")
+    # BTF of a module needs pahole and the kernel's own vmlinux, and nothing in the lab reads it.
+    command = ["make", "-C", str(headers), f"M={source}", f"-j{os.cpu_count() or 1}", f"CC={tools.compiler}",
+               "CONFIG_DEBUG_INFO_BTF_MODULES=", *variables, "modules"]
     # A caller's own MAKEFLAGS or ARCH would break the kernel's build.
     environment = {name: value for name, value in os.environ.items() if name not in _MAKE_VARIABLES}
-    done = run_whole([*command, "modules"], environment={**environment, "LC_ALL": "C"}, timeout_s=_TIMEOUT_S)
+    done = run_whole(tools.command(command, (headers.parents[2], source)),
+                     environment={**environment, "LC_ALL": "C"}, timeout_s=_TIMEOUT_S)
     modules = sorted(source.glob("*.ko"))
     if done.returncode or not modules:
         lines = (done.stderr or done.stdout).strip().splitlines()
         last = lines[-1] if lines else "no module came out"
         reason = next((line for line in lines if "error" in line.lower()), last)
         raise DrmbenchError("vm", f"make {source.name}", reason=reason,
-                            remedy="is the compiler complete? apt-get install gcc-12 make libc6-dev libelf1")
+                            remedy=f"is the compiler complete? apt-get install {tools.compiler} make libc6-dev libelf1")
     return modules

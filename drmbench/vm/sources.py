@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _MAIN, _SECURITY = "debian", "debian-security"
+# debian-archive-keyring has the keys of every supported suite together, and those of each apart.
+_KEYRINGS = "/usr/share/keyrings"
+_ALL_SUITES = "debian-archive-keyring"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,18 @@ def private_sources(archives: list[Archive], suites: tuple[str, ...], security_s
             continue
         lines = ["Types: deb", f"URIs: {archive.uri}", f"Suites: {' '.join(wanted)}", "Components: main"]
         if archive.signed_by:
-            lines.append(f"Signed-By: {archive.signed_by}")
+            lines.append(f"Signed-By: {_for_any_suite(archive.signed_by)}")
         stanzas.append("\n".join(lines) + "\n")
     return "\n".join(stanzas)
+
+
+def _for_any_suite(signed_by: str) -> str:
+    """`signed_by`, or Debian's whole keyring in place of Debian's keyring of one suite: we look into others."""
+    folder, _slash, name = signed_by.rpartition("/")
+    stem, extension = os.path.splitext(name)
+    if folder != _KEYRINGS or not stem.startswith("debian-archive-") or stem == _ALL_SUITES:
+        return signed_by
+    for candidate in (f"{_KEYRINGS}/{_ALL_SUITES}{extension}", f"{_KEYRINGS}/{_ALL_SUITES}.gpg"):
+        if os.path.exists(candidate):
+            return candidate
+    return signed_by

@@ -36,7 +36,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def complete(folder: Path, name: str = "debian-6.1") -> CachedKernel:
     kernel = CachedKernel(name, "6.1.0-1-amd64", "6.1.1-1", "boot/vmlinuz-6.1.0-1-amd64", "usr/src/h",
-                          {"linux-image": "6.1.1-1"}, ("vkms",))
+                          {"linux-image": "6.1.1-1"}, "gcc-12", ("libc6",))
     (folder / "boot").mkdir(parents=True)
     (folder / kernel.image).write_bytes(bzimage(kernel.release))
     kernel.modules_dep(folder).parent.mkdir(parents=True)
@@ -79,12 +79,12 @@ def test_hardware_and_kernel_options_of_the_chosen_devices() -> None:
 
 def test_kernel_rows_have_distinct_names() -> None:
     assert len({row.name for row in KERNELS}) == len(KERNELS)
-    assert find_recipe("debian-6.1") is KERNELS[0]
+    assert all(find_recipe(row.name) is row for row in KERNELS)
     assert find_recipe("debian-0.1") is None
 
 
 def test_an_unknown_kernel_offers_the_nearest_name() -> None:
-    with pytest.raises(UsageError, match=r"did you mean debian-6\.1\?"):
+    with pytest.raises(UsageError, match=r"did you mean .*debian-6\.1 "):
         image.resolve("debian-6.2")
 
 
@@ -117,7 +117,7 @@ def test_a_half_written_entry_is_not_taken(damage: str) -> None:
     elif damage == "no modules.dep":
         kernel.modules_dep(folder).unlink()
     else:
-        record.write_text(record.read_text().replace('"schema_version": 1', '"schema_version": 0'))
+        record.write_text(record.read_text().replace('"schema_version": 2', '"schema_version": 0'))
     assert CachedKernel.read(folder) is None
 
 

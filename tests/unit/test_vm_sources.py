@@ -12,8 +12,8 @@ import pytest
 
 from drmbench.errors import DrmbenchError, UnsupportedError
 from drmbench.vm.apt import Apt, Download, intact
-from drmbench.vm.fetch import choose_packages
-from drmbench.vm.kernels import KERNELS
+from drmbench.vm.kernels import find_recipe
+from drmbench.vm.packages import choose_packages
 from drmbench.vm.sources import (
     Archive,
     debian_archives,
@@ -24,6 +24,9 @@ from drmbench.vm.sources import (
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+KERNEL = find_recipe("debian-6.1")
+assert KERNEL is not None
 
 DEB822 = """\
 # comment
@@ -105,13 +108,13 @@ def test_no_debian_archive_is_unsupported_and_points_to_the_host_kernel(
 ) -> None:
     assert programs.is_dir()
     with pytest.raises(UnsupportedError, match="--kernel host"):
-        Apt(tmp_path, KERNELS[0], etc=tmp_path / "etc")
+        Apt(tmp_path, KERNEL, etc=tmp_path / "etc")
 
 
 def test_without_apt_it_is_unsupported_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("drmbench.vm.apt.find_program", lambda _name: None)
     with pytest.raises(UnsupportedError, match="apt-get is not installed"):
-        Apt(tmp_path, KERNELS[0])
+        Apt(tmp_path, KERNEL)
 
 
 def described(content: bytes) -> Download:
@@ -153,7 +156,7 @@ def apt(tmp_path: Path, programs: Path) -> Apt:
     etc = tmp_path / "etc"
     etc.mkdir()
     (etc / "sources.list").write_text("deb http://a.example/debian bookworm main\n")
-    return Apt(tmp_path / "apt", KERNELS[0], etc=etc)
+    return Apt(tmp_path / "apt", KERNEL, etc=etc)
 
 
 GOOD = b"package"
@@ -203,26 +206,34 @@ INDEX = {
     "linux-headers-6.1.0-8-amd64": ("6.1.8-1",),
     "linux-headers-6.1.0-8-common": ("6.1.8-1",),
 }
+DEPENDS = {
+    "linux-headers-6.1.0-8-amd64": "linux-headers-6.1.0-8-common (= 6.1.8-1), linux-kbuild-6.1 (>= 6.1.8-1), "
+                                   "linux-compiler-gcc-12-x86",
+    "linux-kbuild-6.1": "libc6 (>= 2.34), libelf1 (>= 0.142), zlib1g, pahole",
+}
 
 
 def write_index(folder: Path, index: dict[str, tuple[str, ...]]) -> None:
     shown = folder / "index"
     shown.mkdir()
     for name, versions in index.items():
-        (shown / name).write_text("".join(f"Package: {name}\nVersion: {version}\n\n" for version in versions))
+        more = f"\nDepends: {DEPENDS[name]}" if name in DEPENDS else ""
+        (shown / name).write_text("".join(f"Package: {name}\nVersion: {version}{more}\n\n" for version in versions))
     body = 'what=$1; shift\n[ "$what" = pkgnames ] && exec ls\ncat "$@" 2>/dev/null; :'
     write_program(folder, "apt-cache", f"cd {shlex.quote(str(shown))}\n{body}")
 
 
 def test_the_newest_version_with_all_its_packages_is_chosen(apt: Apt, programs: Path) -> None:
     write_index(programs, INDEX)
-    abi, version, wanted = choose_packages(KERNELS[0], apt)
-    assert (abi, version) == ("6.1.0-8", "6.1.8-1")
-    assert wanted["linux-image-6.1.0-8-amd64"] == "6.1.8-1"
-    assert len(wanted) == 5
+    chosen = choose_packages(KERNEL, apt)
+    assert (chosen.release, chosen.version) == ("6.1.0-8-amd64", "6.1.8-1")
+    assert chosen.wanted["linux-image-6.1.0-8-amd64"] == "6.1.8-1"
+    assert len(chosen.wanted) == 5
+    assert chosen.compiler == "gcc-12"
+    assert chosen.libraries == ("libc6", "libelf1", "zlib1g")
 
 
 def test_a_mirror_without_a_complete_kernel_says_so(apt: Apt, programs: Path) -> None:
     write_index(programs, {name: versions for name, versions in INDEX.items() if "headers" not in name})
     with pytest.raises(DrmbenchError, match="no version with image, headers"):
-        choose_packages(KERNELS[0], apt)
+        choose_packages(KERNEL, apt)
