@@ -22,7 +22,7 @@ _FAULT_AROUND = 64 * 1024
 
 def not_measured(error: DrmbenchError) -> Caveat:
     """A device that was left out, and why."""
-    return Caveat("not-measured", f"left out: {error}", error.remedy or "see drmbench devices")
+    return Caveat("not-measured", f"left out: {error.story}", error.remedy or "see drmbench devices")
 
 
 def interrupted(finished_runs: int) -> Caveat:
@@ -59,6 +59,12 @@ def about_environment(environment: Environment, clock: Clock, *, pinned: bool, r
     if runs < FEW_RUNS:
         yield Caveat("few-runs", f"{runs} run{'s' if runs > 1 else ''}: no spread to judge by",
                      f"--runs {FEW_RUNS} or more")
+
+
+def simulated_driver(label: str, what: str) -> Caveat:
+    """The driver, or the hardware under it, is made up."""
+    return Caveat("simulated-driver", f"{label}: simulated: {what}",
+                  "counts show the kernel's own mapping code; times say nothing about the hardware")
 
 
 def about_thp(environment: Environment, results: Sequence[FaultLatencyResult]) -> Iterator[Caveat]:

@@ -90,3 +90,12 @@ def describe_environment(cpu: int | None) -> Environment:
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         lab_kernel=os.environ.get("DRMBENCH_VM_KERNEL"),
     )
+
+
+def simulation_of(driver: str, description: str) -> str | None:
+    """What of a DRM driver is made up here, or None: the lab says so, or the driver calls itself a test double."""
+    for pair in os.environ.get("DRMBENCH_VM_SIMULATED", "").split(","):
+        name, _, what = pair.partition("=")
+        if name == driver:
+            return one_line(what)
+    return one_line(description) if "test double" in description.lower() else None

@@ -29,6 +29,7 @@ class DrmbenchError(Exception):
     errno   positive errno number, or None where no system call was involved
     reason  what it means here; None takes the C library's text for the errno
     remedy  what the reader can do next
+    story   the line without its remedy
     """
 
     exit_code = EXIT_ERROR
@@ -48,8 +49,12 @@ class DrmbenchError(Exception):
         self.remedy = remedy
         self.reason = os.strerror(errno) if reason is None and errno is not None else (reason or "")
         symbol = "" if errno is None else errno_name(errno)
-        parts = [who, what, symbol, self.reason, remedy]
-        super().__init__(one_line(": ".join(part for part in parts if part)))
+        self.story = _joined(who, what, symbol, self.reason)
+        super().__init__(_joined(self.story, remedy))
+
+
+def _joined(*parts: str) -> str:
+    return one_line(": ".join(part for part in parts if part))
 
 
 class UsageError(DrmbenchError):

@@ -10,7 +10,7 @@ import numpy as np
 
 from drmbench import caveats
 from drmbench.calibration import calibrate, pin
-from drmbench.environment import describe_environment
+from drmbench.environment import describe_environment, simulation_of
 from drmbench.errors import DrmbenchError
 from drmbench.measurement import DEFAULT_SIZE_BYTES, Measurement, Options, Progress, Series
 from drmbench.measuring_lock import only_one_measurement
@@ -136,6 +136,10 @@ def _notes(
     notes = list(measurement.notes)
     if measurement.interrupted:
         notes.insert(0, caveats.interrupted(runs))
+    for series in measurement.series:
+        what = simulation_of(series.target.driver, series.target.description)
+        if what is not None and series.target.kind == "drm":
+            notes.append(caveats.simulated_driver(series.target.driver, what))
     pinned = measurement.options.cpu is not None
     notes += caveats.about_environment(environment, clock, pinned=pinned, runs=runs)
     return notes

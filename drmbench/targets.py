@@ -63,6 +63,10 @@ class Target:
             return f"file:{self.node}"
         return self.driver if self.node is None else f"{self.driver} {os.path.basename(self.node)}"
 
+    def buffer_label(self, kind: str) -> str:
+        """The same with the buffer kind, where there is a choice: "radeon renderD128 gem:vram"."""
+        return f"{self.label} {kind}" if self.kind == "drm" else self.label
+
 
 def node_for(device: DrmDevice, backend: type[DrmBackend]) -> str | None:
     """The node of the device that the back-end works on, None where there is no such node."""

@@ -61,7 +61,7 @@ def _setting(report: FaultLatencyReport) -> list[str]:
     size = " to ".join(dict.fromkeys(format_bytes(s) for s in (sizes[0], sizes[-1])))
     pages = f"{size} in pages of {format_bytes(report.environment.page_size_bytes)}"
     clock = f"clock {first.clock.source}, its {first.clock.overhead_ns} ns taken off"
-    return [f"{pages}, {first.order}, {first.runs} runs; {clock}"]
+    return [f"{pages}, {first.order}, {first.runs} run{'s' if first.runs > 1 else ''}; {clock}"]
 
 
 def floor_of(result: FaultLatencyResult, results: Sequence[FaultLatencyResult]) -> FaultLatencyResult | None:
@@ -111,8 +111,8 @@ def _touch_cost(result: FaultLatencyResult) -> str:
 
 def _touch_section(results: Sequence[FaultLatencyResult]) -> Section:
     columns = (
-        Column("target"), Column("pass"), Column("faults/page", number=True), Column("window", number=True),
-        Column("fault p50", number=True), Column("p99", number=True), Column("per page", number=True),
+        Column("target", grows=True), Column("pass"), Column("flt/page", number=True), Column("window", number=True),
+        Column("p50", number=True), Column("p99", number=True), Column("per page", number=True),
         Column("vs floor", number=True),
     )
     rows = []
@@ -125,7 +125,7 @@ def _touch_section(results: Sequence[FaultLatencyResult]) -> Section:
             format_ns(result.fault_ns.p50), format_ns(result.fault_ns.p99), format_ns(result.ns_per_page),
             format_ratio(ratio),
         ])
-    return Section("What a touch costs", columns, rows)
+    return Section("What a touch costs (p50 and p99: of the touches that fault)", columns, rows)
 
 
 def _or_dash(value: int | None) -> str:
@@ -133,7 +133,8 @@ def _or_dash(value: int | None) -> str:
 
 
 def _stage_section(results: Sequence[FaultLatencyResult]) -> Section:
-    columns = (Column("target"), Column("pass"), *(Column(name, number=True) for name in STAGES))
+    names = ("offset" if name == "map_offset" else name for name in STAGES)
+    columns = (Column("target", grows=True), Column("pass"), *(Column(name, number=True) for name in names))
     rows = [
         [
             cell, f"{short_access(result.access)} {result.phase}",

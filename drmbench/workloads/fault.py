@@ -96,7 +96,7 @@ class FaultSeries:
         self._order = page_order(parameters.order, parameters.size_bytes // PAGE_BYTES, parameters.seed)
 
     def _buffer(self, backend: Backend) -> Buffer:
-        return Buffer(self.target.label, backend, self.kind, self.parameters.size_bytes)
+        return Buffer(self.target.buffer_label(self.kind), backend, self.kind, self.parameters.size_bytes)
 
     def _accesses(self, backend: Backend) -> list[int]:
         return [native_access(backend, access) for access in PASSES[self.parameters.access]]

@@ -117,7 +117,7 @@ class PopulateSeries:
         self.runs.append(done)
 
     def _buffer(self, backend: Backend) -> Buffer:
-        return Buffer(self.target.label, backend, self.kind, self.parameters.size_bytes)
+        return Buffer(self.target.buffer_label(self.kind), backend, self.kind, self.parameters.size_bytes)
 
     def _touch(self, backend: Backend, mapping: Mapping) -> native.Stage:
         accesses = [native_access(backend, access) for access in PASSES[self.parameters.access]]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import errno
 import os
 import types
@@ -175,7 +176,7 @@ class TestVanishing:
         monkeypatch.setattr(MemfdNode, "create", unplugged)
         ran = drmbench("fault-latency", "--device", "vkms", "--size", "16KiB")
         assert ran.status == 1
-        assert "vkms card0: memfd_create (16 KiB): ENODEV" in ran.err
+        assert "vkms card0 memfd: memfd_create (16 KiB): ENODEV" in ran.err
 
     def test_if_none_is_left_the_baselines_do_not_hide_it(self, drmbench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         def refuse(*_arguments: object) -> None:
@@ -210,7 +211,7 @@ class TestSize:
     def test_an_explicit_size_is_not(self, drmbench: Any) -> None:
         ran = drmbench("fault-latency", "--device", "vkms", "--size", "4MiB")
         assert ran.status == 1
-        assert "vkms card0: memfd_create (4 MiB): ENOSPC" in ran.err
+        assert "vkms card0 memfd: memfd_create (4 MiB): ENOSPC" in ran.err
         assert "smaller --size" in ran.err
 
 
@@ -314,3 +315,48 @@ class TestPermission:
 def test_unsupported_is_an_error_too() -> None:
     assert issubclass(UnsupportedError, DrmbenchError)
     assert UnsupportedError("a", "b").exit_code == 77
+
+
+@pytest.mark.usefixtures("four_devices")
+class TestSimulated:
+    """What is not the real thing is labelled in every report."""
+
+    def caveats(self, drmbench: Any, command: str) -> list[str]:
+        document = drmbench(command, "--device", "i915", "--size", "16KiB", "--runs", "1", "--json", "-").json
+        return [c["message"] for c in document["caveats"] if c["id"] == "simulated-driver"]
+
+    @pytest.mark.parametrize("command", ["fault-latency", "compare-populate"])
+    def test_the_lab_says_so(self, drmbench: Any, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("DRMBENCH_VM_SIMULATED", "vkms=nothing,i915=registers are a ROM")
+        assert self.caveats(drmbench, command) == ["i915: simulated: registers are a ROM"]
+
+    def test_the_driver_says_so_itself(self, drmbench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        double = dataclasses.replace(DEVICES[1], driver=DriverVersion("i915", "Test double of i915", "1.0.0"))
+        monkeypatch.setattr(targets, "list_devices", lambda: [double])
+        assert self.caveats(drmbench, "fault-latency") == ["i915: simulated: Test double of i915"]
+
+    def test_a_real_one_is_not_accused(self, drmbench: Any) -> None:
+        assert self.caveats(drmbench, "fault-latency") == []
+
+
+@pytest.mark.usefixtures("four_devices")
+class TestAllBuffers:
+    """--buffer all tries every kind; what is refused is an answer, and the run goes on."""
+
+    def test_a_refused_kind_is_a_caveat_with_its_errno(self, drmbench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(MemfdNode, "all_kinds", ("memfd", "gem:secret"))
+        create = MemfdNode.create
+
+        def picky(self: MemfdNode, kind: str, size_bytes: int) -> Any:
+            if kind == "gem:secret":
+                raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+            return create(self, kind, size_bytes)
+
+        monkeypatch.setattr(MemfdNode, "create", picky)
+        arguments = ("fault-latency", "--device", "i915", "--size", "16KiB", "--runs", "1", "--no-baseline")
+        ran = drmbench(*arguments, "--buffer", "all", "--json", "-")
+        assert ran.status == 0
+        assert {r["target"]["buffer"] for r in ran.json["results"]} == {"memfd"}
+        refused = [c["message"] for c in ran.json["caveats"] if c["id"] == "not-measured"]
+        assert any("i915 card1 gem:secret: memfd_create (16 KiB): EPERM" in message for message in refused)
+        assert drmbench(*arguments, "--buffer", "gem:secret").status == 1
