@@ -84,6 +84,13 @@ class TouchPass(msgspec.Struct, frozen=True):
     ns: Count
 
 
+class Mechanism(msgspec.Struct, frozen=True):
+    """The known way of mapping that explains the counts, and where the kernel does it."""
+
+    name: str
+    source: str
+
+
 class ClockInfo(msgspec.Struct, frozen=True):
     """The clock; its overhead is already taken off every duration in this document."""
 
@@ -118,6 +125,7 @@ class FaultLatencyResult(msgspec.Struct, frozen=True):
     passes: list[TouchPass] = []
     histogram: list[HistogramBin] = []
     ns_per_page_runs: list[Duration] = []
+    mechanism: Mechanism | None = None
 
 
 class StrategyFaults(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
+from msgspec import structs
 
 from drmbench import caveats
 from drmbench.calibration import calibrate, pin
@@ -22,6 +23,7 @@ from drmbench.model import (
     FaultLatencyResult,
     Parameters,
 )
+from drmbench.oracle import mechanism_of, objections, populate_objections
 from drmbench.results import fault_results, populate_results
 from drmbench.targets import find_targets, select_kinds
 from drmbench.workloads.fault import FaultParameters, FaultSeries
@@ -60,7 +62,7 @@ def run_fault_latency(options: Options, progress: Progress) -> Outcome:
     environment = describe_environment(options.cpu)
     results: list[FaultLatencyResult] = []
     for series in measurement.series:
-        found = fault_results(series, clock)
+        found = [structs.replace(r, mechanism=mechanism_of(r)) for r in fault_results(series, clock)]
         results += found
         measurement.notes += _about_series(series, found, clock)
     notes = _notes(measurement, results, environment, clock)
@@ -83,7 +85,12 @@ def run_compare_populate(options: Options, progress: Progress) -> Outcome:
 
     measurement, clock = _measure(options, progress, make)
     environment = describe_environment(options.cpu)
-    results = [result for series in measurement.series for result in populate_results(series, clock)]
+    results: list[ComparePopulateResult] = []
+    for series in measurement.series:
+        found = populate_results(series, clock)
+        results += found
+        for result in found:
+            measurement.notes += populate_objections(series.target.buffer_label(series.kind), result)
     notes = _notes(measurement, results, environment, clock)
     report = ComparePopulateReport(
         SCHEMA_VERSION, environment, _parameters(options), results, caveats.without_repeats(notes),
@@ -115,6 +122,7 @@ def _about_series(series: FaultSeries, found: list[FaultLatencyResult], clock: C
         expected = series.phases[result.phase].expected
         counted = sum(int(faults.sum(dtype=np.int64)) for faults in expected.faults)
         notes += caveats.about_fault_result(label, result, counted, clock)
+        notes += objections(series.target.buffer_label(series.kind), result)
     return notes
 
 

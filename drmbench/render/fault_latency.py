@@ -96,6 +96,8 @@ def _finding(result: FaultLatencyResult, results: Sequence[FaultLatencyResult]) 
         whole = sum(_paid(floor).values()) / floor.pages
         text += f"; touching costs {format_ratio(result.ns_per_page / floor.ns_per_page)} {floor.target.driver}"
         text += f", all stages {format_ratio(total / result.pages / whole)}" if whole else ""
+    if result.mechanism is not None and result.target.kind == "drm":
+        text += f". Mapped as by {result.mechanism.name}"
     return [text + "."]
 
 
