@@ -78,8 +78,10 @@ TABLE: tuple[Row, ...] = (
 def _expected(row: Row, result: FaultLatencyResult) -> list[int] | None:
     """Faults of each pass of the result under this mechanism, None where it does not apply to the access."""
     windows = 1 if row.window == WHOLE else -(-result.pages // row.window)
-    each = {"read": [row.read], "write": [row.write], "read-then-write": [row.read, row.after_read]}
-    return None if None in each[result.access] else [windows * (faults or 0) for faults in each[result.access]]
+    if result.access == "read-then-write":
+        return [windows * row.read, windows * row.after_read]
+    first = row.read if result.access == "read" else row.write
+    return None if first is None else [windows * first]
 
 
 def _window_fits(row: Row, result: FaultLatencyResult, expected: list[int]) -> bool:
