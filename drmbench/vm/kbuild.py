@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _TIMEOUT_S = 900
+# What the first line has that explains a failure; the others only say that there was one.
+_SAYS_WHY = ("error:", "ERROR:", "No rule to make target")
 _MAKE_VARIABLES = ("MAKEFLAGS", "MFLAGS", "ARCH", "CROSS_COMPILE", "KBUILD_OUTPUT", "O", "M")
 
 
@@ -54,7 +56,8 @@ def build_modules(headers: Path, source: Path, variables: tuple[str, ...], tools
     if done.returncode or not modules:
         lines = (done.stderr or done.stdout).strip().splitlines()
         last = lines[-1] if lines else "no module came out"
-        reason = next((line for line in lines if "error" in line.lower()), last)
+        reason = next((line for line in lines if any(word in line for word in _SAYS_WHY)), last)
+        reason = reason.replace(f"{source}/", "")
         raise DrmbenchError("vm", f"make {source.name}", reason=reason,
                             remedy=f"is the compiler complete? apt-get install {tools.compiler} make libc6-dev libelf1")
     return modules

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 
 from drmbench.errors import DrmbenchError, UsageError, one_line
 from drmbench.units import parse_bytes
-from drmbench.vm import accel, guest
+from drmbench.vm import accel, guest, kmod
 from drmbench.vm.console import first_trouble
 from drmbench.vm.devices import ALL, LabDevice, find_devices, kernel_options, qemu_options, rom_path, simulations
 from drmbench.vm.image import BootKernel, has_module, resolve
+from drmbench.vm.kernels import find_recipe
 from drmbench.vm.machine import LabError, Outcome, boot
 from drmbench.vm.programs import find_program, require
 from drmbench.vm.roms import ROMS
@@ -56,7 +57,7 @@ def run_command(request: Request) -> int:
     kernel = resolve(request.kernel)
     require("qemu-system-x86_64", "busybox", "modprobe", "depmod", "file", "strings", "bash")
     vng = find_vng()
-    if kernel is None:
+    if kernel is None or _is_outdated(request.kernel, kernel, devices):
         from drmbench.vm.fetch import fetch  # noqa: PLC0415 (needed once in the life of a cache)
 
         fetch(request.kernel)
@@ -91,6 +92,12 @@ def _memory(text: str) -> int:
     return size
 
 
+def _is_outdated(name: str, kernel: BootKernel, devices: tuple[LabDevice, ...]) -> bool:
+    """Whether `devices` need modules that this drmbench would build differently from those in the cache."""
+    return (find_recipe(name) is not None and any(device.built for device in devices)
+            and not kmod.is_current(kernel.tree))
+
+
 def _with_modules(kernel: BootKernel, devices: tuple[LabDevice, ...], *, required: bool) -> tuple[LabDevice, ...]:
     """Those of `devices` that the kernel has modules for; raises DrmbenchError for the first that is `required`."""
     present = []
@@ -99,7 +106,9 @@ def _with_modules(kernel: BootKernel, devices: tuple[LabDevice, ...], *, require
         if missing is None:
             present.append(device)
             continue
-        reason = f"kernel {kernel.label} has no module {missing}"
+        record = kmod.BuiltModules.read(kernel.tree)
+        why = record.why_not(missing) if record else ""
+        reason = f"kernel {kernel.label} has no module {missing}{why and f' ({one_line(why)})'}"
         if required:
             raise DrmbenchError("vm", f"device {device.name}", errno=2, reason=reason,
                                 remedy="choose other devices with --device, or --kernel debian-6.1")

@@ -144,7 +144,8 @@ static int __init vivante_init(void)
 	ret = map_rom(fake.pci);
 	if (ret)
 		goto disable_pci;
-	fake.irq = irq_alloc_desc(NUMA_NO_NODE);
+	/* Without an owner: etnaviv requests the line, which would keep us from being unloaded. */
+	fake.irq = __irq_alloc_descs(-1, 0, 1, NUMA_NO_NODE, NULL, NULL);
 	if (fake.irq < 0) {
 		ret = fake.irq;
 		goto disable_rom;
