@@ -51,7 +51,7 @@ _NO_PANEL = "SPI bus swallows every transfer"
 DEVICES = (
     LabDevice("vkms", "vkms", ("vkms",), ("vkms",), "virtual display, GEM shmem", built=True),
     LabDevice("vgem", "vgem", ("vgem",), ("vgem",), "virtual GEM, GEM shmem"),
-    LabDevice("bochs", "bochs-drm", ("bochs",), ("bochs-drm", "bochs"), "QEMU's standard display, VRAM",
+    LabDevice("bochs", "bochs-drm", ("bochs|bochs-drm",), ("bochs-drm", "bochs"), "QEMU's standard display, VRAM",
               ("-device", "bochs-display")),
     LabDevice("cirrus", "cirrus", ("cirrus|cirrus-qemu",), ("cirrus", "cirrus-qemu"), "QEMU's Cirrus, GEM shmem",
               ("-device", "cirrus-vga")),
