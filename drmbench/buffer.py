@@ -14,6 +14,7 @@ import signal
 from typing import TYPE_CHECKING, Self
 
 from drmbench._native import ffi, lib
+from drmbench.drivers.prime import PREFIX
 from drmbench.errors import DrmbenchError
 from drmbench.native import TouchFaultError, timed_ioctl, timed_mmap, timed_munmap
 from drmbench.units import format_bytes
@@ -164,7 +165,7 @@ class Buffer:
 
     def locate(self) -> tuple[MmapOffset, Stage]:
         """The place where mmap() finds the buffer, and the Stage of asking for it."""
-        with self._step("map_offset"):
+        with self._step("export" if self._kind.startswith(PREFIX) else "map_offset"):
             place, stage = self._backend.map_offset(self._alive)
         if place.owned:
             self._owned.add(place.fd)

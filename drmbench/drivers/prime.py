@@ -30,7 +30,7 @@ class PrimeBackend:
         self._inner = inner
         self._fd = fd
         self.kinds = kinds_with_prime(type(inner))
-        self.steps = inner.steps
+        self.steps = {**inner.steps, "export": "PRIME_HANDLE_TO_FD"}
         self.mappable_again = inner.mappable_again
         self.stores_nothing = inner.stores_nothing
         self.prot = inner.prot
