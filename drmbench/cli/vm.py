@@ -20,7 +20,7 @@ def command() -> None:
 @command.command(context_settings={"allow_interspersed_args": False},
                  epilog="Example: drmbench vm run -- drmbench fault-latency --device vkms")
 @click.option("--kernel", default="debian-6.1", show_default=True, metavar="KERNEL",
-              help="debian-6.1, host, or a path to a kernel image or build tree.")
+              help="debian-5.10, -6.1, -6.12 or -newest, host, or a path to a kernel image or build tree.")
 @click.option("--device", "devices", multiple=True, metavar="NAME",
               help="Driver to load; may be repeated.  [default: vkms, vgem]")
 @click.option("--cpus", type=click.IntRange(1, 255), default=1, show_default=True, help="CPUs of the guest.")
@@ -47,17 +47,23 @@ def run(kernel: str, devices: tuple[str, ...], cpus: int, memory: str, timeout_s
 
 
 @command.command()
-@click.option("--kernel", default="debian-6.1", show_default=True, metavar="KERNEL", help="Which kernel to fetch.")
+@click.argument("kernels", nargs=-1, metavar="[KERNEL]...")
+@click.option("--kernel", "more", multiple=True, metavar="KERNEL", hidden=True)
+@click.option("--all", "everything", is_flag=True, help="Fetch every Debian kernel of the lab.")
 @click.option("--again", is_flag=True, help="Fetch even where it is cached, for the newest version.")
-def fetch(kernel: str, again: bool) -> None:
-    """Download a Debian kernel, build the drivers it lacks, and cache both.
+def fetch(kernels: tuple[str, ...], more: tuple[str, ...], everything: bool, again: bool) -> None:
+    """Download Debian kernels, build the drivers they lack, and cache both.
 
-    Signatures are checked by apt and nothing is installed. The cache is
-    $XDG_CACHE_HOME/drmbench or ~/.cache/drmbench.
+    KERNEL is debian-5.10, debian-6.1 (the default), debian-6.12 or
+    debian-newest. Signatures are checked by apt and nothing is installed; a
+    kernel that needs a newer compiler than this system's gets its own suite's.
+    The cache is $XDG_CACHE_HOME/drmbench or ~/.cache/drmbench.
     """
-    from drmbench.vm.fetch import fetch as fetch_kernel  # noqa: PLC0415
+    from drmbench.vm.fetch import fetch_each  # noqa: PLC0415
+    from drmbench.vm.kernels import DEFAULT_KERNEL, KERNELS  # noqa: PLC0415
 
-    click.echo(fetch_kernel(kernel, again=again))
+    names = tuple(row.name for row in KERNELS) if everything else (*kernels, *more) or (DEFAULT_KERNEL,)
+    fetch_each(names, again=again, say=click.echo)
 
 
 @command.command(name="list")

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import functools
 import shutil
+import sys
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from drmbench.errors import DrmbenchError
 from drmbench.vm import kmod
@@ -32,6 +34,9 @@ from drmbench.vm.programs import require
 from drmbench.vm.progress import Progress, megabytes
 from drmbench.vm.unpack import arrange, decompress_kernel, prune_headers, run_depmod, unpack, unpack_source
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 def fetch(name: str, *, again: bool = False) -> str:
     """Bring the kernel called `name` into the cache, unless it is there; returns one line about it.
@@ -39,11 +44,10 @@ def fetch(name: str, *, again: bool = False) -> str:
     Raises UsageError for an unknown name, UnsupportedError where this system has no Debian archive,
     DrmbenchError where a program is missing, the mirror fails or the disk is full.
     """
-    if name == HOST_KERNEL:
-        return _host_line(resolve(name))
+    _check_name(name)
     recipe = find_recipe(name)
     if recipe is None:
-        raise nearest("kernel", name, kernel_names(), "drmbench vm list shows them")
+        return _host_line(resolve(name))
     with Progress() as progress:
         waiting = f"another drmbench is fetching {name}; waiting for it"
         with locked(name, lambda: progress.step(waiting)):
@@ -55,6 +59,34 @@ def fetch(name: str, *, again: bool = False) -> str:
                 _build(recipe, cached, folder, progress)
     size = megabytes(directory_bytes(folder))
     return f"{name}: {cached.release} ({cached.version}), {size} in {folder}"
+
+
+def fetch_each(names: tuple[str, ...], *, again: bool, say: Callable[[str], object]) -> None:
+    """Fetch several kernels and `say` a line about each; one that fails does not keep the others from coming.
+
+    Raises UsageError for an unknown name before anything is fetched, and DrmbenchError at the end for what failed.
+    """
+    wanted = tuple(dict.fromkeys(names))
+    for name in wanted:
+        _check_name(name)
+    failed: dict[str, DrmbenchError] = {}
+    for name in wanted:
+        try:
+            say(fetch(name, again=again))
+        except DrmbenchError as error:
+            failed[name] = error
+            if len(wanted) > 1:
+                print(f"drmbench: {error}", file=sys.stderr)  # noqa: T201 (one line each, as the last one is)
+    if failed and len(failed) == len(wanted):
+        raise next(iter(failed.values()))
+    if failed:
+        raise DrmbenchError("vm", f"fetch {', '.join(failed)}", reason=f"{len(failed)} of {len(wanted)} failed",
+                            remedy="see the lines above")
+
+
+def _check_name(name: str) -> None:
+    if name != HOST_KERNEL and find_recipe(name) is None:
+        raise nearest("kernel", name, kernel_names(), "drmbench vm list shows them")
 
 
 def _host_line(kernel: BootKernel | None) -> str:

@@ -4,21 +4,27 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+import textwrap
+from dataclasses import asdict, dataclass, field
 
-from drmbench.errors import DrmbenchError
-from drmbench.units import format_bytes
-from drmbench.vm.cache import CachedKernel, cache_root, kernel_folder
+from drmbench.errors import DrmbenchError, one_line
+from drmbench.vm.cache import CachedKernel, cache_root, directory_bytes, kernel_folder, last_failure
 from drmbench.vm.devices import DEFAULT_DEVICES, DEVICES
-from drmbench.vm.image import resolve
+from drmbench.vm.image import has_module, resolve
 from drmbench.vm.kernels import DEFAULT_KERNEL, HOST_KERNEL, KERNELS
+from drmbench.vm.kmod import BuiltModules
+from drmbench.vm.progress import megabytes
 
-_MIB = 1 << 20
+_COLUMNS = 80
+_INDENT = " " * 16
 
 
 @dataclass(frozen=True, slots=True)
 class KernelLine:
-    """One kernel: `state` is "cached", "available" (fetched on demand), "installed" or "unavailable"."""
+    """One kernel: `state` is "cached", "available" (fetched on demand), "failed", "installed" or "unavailable".
+
+    lacks    device that this kernel cannot have -> why
+    """
 
     name: str
     default: bool
@@ -27,6 +33,7 @@ class KernelLine:
     version: str
     size_bytes: int
     note: str
+    lacks: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +70,26 @@ def _cached_line(name: str) -> KernelLine:
     cached = CachedKernel.read(folder)
     default = name == DEFAULT_KERNEL
     if cached is None:
-        return KernelLine(name, default, "available", "", "", 0, "vm run fetches it on demand")
-    size = sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
-    return KernelLine(name, default, "cached", cached.release, cached.version, size, "")
+        failure = last_failure(name)
+        return KernelLine(name, default, "failed" if failure else "available", "", "", 0,
+                          failure or "vm run fetches it on demand")
+    return KernelLine(name, default, "cached", cached.release, cached.version, directory_bytes(folder), "",
+                      _lacking(name))
+
+
+def _lacking(name: str) -> dict[str, str]:
+    """Device -> why the cached kernel called `name` has no driver for it."""
+    kernel = resolve(name)
+    if kernel is None:
+        return {}
+    record = BuiltModules.read(kernel.tree)
+    lacks = {}
+    for device in DEVICES:
+        missing = next((module for module in device.modules if not has_module(kernel, module)), None)
+        if missing is not None:
+            reason = record.why_not(missing) if record else ""
+            lacks[device.name] = one_line(reason) or f"it has no module {missing.replace('|', ' or ')}"
+    return lacks
 
 
 def _host_line() -> KernelLine:
@@ -84,17 +108,29 @@ def to_json(found: Inventory) -> str:
 
 def as_text(found: Inventory) -> str:
     """The inventory for people, within 80 columns; the defaults carry a star."""
-    lines = ["KERNEL         STATE        VERSION"]
+    lines = ["KERNEL          STATE       VERSION"]
     for kernel in found.kernels:
         version = f"{kernel.release} ({kernel.version})" if kernel.version else kernel.release or kernel.note
-        size = f", {format_bytes(kernel.size_bytes // _MIB * _MIB)}" if kernel.size_bytes else ""
-        lines.append(f"{_starred(kernel.name, kernel.default):<14} {kernel.state:<12} {version}{size}")
+        size = f", {megabytes(kernel.size_bytes)}" if kernel.size_bytes else ""
+        head = f"{_starred(kernel.name, kernel.default):<15} {kernel.state:<11} "
+        lines += textwrap.wrap(f"{version}{size}", _COLUMNS, initial_indent=head, subsequent_indent=_INDENT)
+        for reason, devices in _by_reason(kernel.lacks).items():
+            lines += textwrap.wrap(f"without {', '.join(devices)}: {reason}", _COLUMNS, initial_indent=_INDENT,
+                                   subsequent_indent=f"{_INDENT}  ")
     lines += ["PATH                        of a kernel image or build tree", "",
               "DEVICE         DRIVER       WHAT IT IS"]
     lines += [f"{_starred(device.name, device.default):<14} {device.driver:<12} {device.about}"
               for device in found.devices]
     lines += ["", f"* default; cache: {found.cache}"]
     return "\n".join(lines)
+
+
+def _by_reason(lacks: dict[str, str]) -> dict[str, list[str]]:
+    """Reason -> the devices that a kernel lacks for it."""
+    found: dict[str, list[str]] = {}
+    for device, reason in lacks.items():
+        found.setdefault(reason, []).append(device)
+    return found
 
 
 def _starred(name: str, default: bool) -> str:
