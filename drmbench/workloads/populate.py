@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -126,8 +127,10 @@ class PopulateSeries:
     def _run(self, backend: Backend, strategy: Strategy) -> PopulateRun:
         with self._buffer(backend) as buffer:
             place, _stage = buffer.locate()
+            # An ioctl that maps by itself has no place for mmap() flags.
+            refusal = errno.EOPNOTSUPP if strategy.mmap_flags and place.map_here is not None else None
             with buffer.map(place, backend.prot, flags=strategy.mmap_flags) as mapping:
-                populated, refusal = native.Stage(), None
+                populated = native.Stage()
                 if strategy.touches:
                     populated = self._touch(backend, mapping)
                 elif strategy.step is not None:

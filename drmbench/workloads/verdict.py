@@ -61,6 +61,8 @@ def _why_refused(evidence: Evidence) -> str:
         return f"{text}: the mapping is {skip}, which it does not populate"
     if number == errno.EINVAL:
         return f"{text}: this kernel does not know it (MADV_POPULATE came with 5.14)"
+    if number == errno.EOPNOTSUPP:
+        return f"{evidence.call} is not possible: the driver's own ioctl maps this buffer and takes no such flag"
     if number in {errno.ENOMEM, errno.EPERM, errno.EAGAIN}:
         return f"{text}: over RLIMIT_MEMLOCK, raise ulimit -l"
     return text

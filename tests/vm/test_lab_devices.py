@@ -33,7 +33,8 @@ TTM = Mapping("TTM", 16, 16, 0, 16, "no-op")
 DMA = Mapping("GEM DMA helper", 0, 0, 0, None, "moot")
 ETNAVIV = Mapping("own fault handler", 256, 256, 0, 1, "no-op")
 WHOLE = Mapping("whole object", 1, 1, 0, PAGES, "no-op")
-PLAIN = Mapping("kernel shmem", 256, 256, 0, 1, "real")
+# GEM_MMAP maps the shmem file itself: no fake offset, and no flags for mmap().
+LEGACY = Mapping("kernel shmem", 256, 256, 0, 1, "refused")
 
 # Driver -> buffer kind -> mapping, as measured on Debian's 6.1. A kind that is not here must be refused.
 EXPECTED: dict[str, dict[str, Mapping]] = {
@@ -45,14 +46,15 @@ EXPECTED: dict[str, dict[str, Mapping]] = {
     "qxl": {"dumb": TTM, "gem:vram": TTM, "gem:surface": TTM},
     "radeon": {"dumb": TTM, "gem:vram": TTM, "gem:cpu": TTM, "prime:dumb": TTM, "prime:gem:vram": TTM,
                "prime:gem:cpu": TTM},
-    "etnaviv": {"gem:cached": ETNAVIV, "gem:wc": ETNAVIV, "gem:uncached": ETNAVIV},
+    "etnaviv": {"gem:cached": ETNAVIV, "gem:wc": ETNAVIV, "gem:uncached": ETNAVIV, "prime:gem:cached": ETNAVIV,
+                "prime:gem:wc": ETNAVIV, "prime:gem:uncached": ETNAVIV},
     "mi0283qt": {"dumb": DMA, "prime:dumb": DMA},
     "ili9341": {"dumb": DMA, "prime:dumb": DMA},
     "amdgpu": {"dumb": TTM, "gem:vram": TTM, "gem:gtt": TTM, "gem:gtt-uswc": TTM, "gem:cpu": TTM, "prime:dumb": TTM,
                "prime:gem:vram": TTM, "prime:gem:gtt": TTM, "prime:gem:gtt-uswc": TTM, "prime:gem:cpu": TTM},
     "xe": {"dumb": TTM, "gem:system-wb": TTM, "gem:system-wc": TTM, "gem:vram": TTM, "prime:dumb": TTM,
            "prime:gem:system-wb": TTM, "prime:gem:system-wc": TTM, "prime:gem:vram": TTM},
-    "i915": {"gem:wb": WHOLE, "gem:wc": WHOLE, "gem:uc": WHOLE, "gem:legacy": PLAIN},
+    "i915": {"gem:wb": WHOLE, "gem:wc": WHOLE, "gem:uc": WHOLE, "gem:legacy": LEGACY},
 }
 SIMULATED = {"etnaviv", "mi0283qt", "ili9341", "amdgpu", "xe", "i915"}
 LAB = [name for name in os.environ.get("DRMBENCH_REQUIRE_LAB", ",".join(EXPECTED)).split(",") if name]
