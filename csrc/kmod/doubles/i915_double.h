@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A test double of i915: buffers in shmem, a fake offset for each caching mode they are mapped with. */
+/* A test double of i915: buffers in shmem, a fake offset for each caching mode of a mapping. */
 #ifndef DRMBENCH_I915_DOUBLE_H
 #define DRMBENCH_I915_DOUBLE_H
 

@@ -92,7 +92,7 @@ static int register_clock(void)
 {
 	int ret;
 
-	fake.clk = clk_hw_register_fixed_rate(NULL, "drmbench-vivante-core", NULL, 0, CORE_CLOCK_HZ);
+	fake.clk = clk_hw_register_fixed_rate(NULL, "drmbench-vivante", NULL, 0, CORE_CLOCK_HZ);
 	if (IS_ERR(fake.clk))
 		return PTR_ERR(fake.clk);
 	fake.lookup = clkdev_hw_create(fake.clk, "core", CORE_INSTANCE);
