@@ -247,18 +247,37 @@ def unload() -> list[str]:
 PROBES = {"etnaviv": etnaviv, "mi0283qt": dumb, "ili9341": dumb, "amdgpu": amdgpu, "xe": xe, "i915": i915}
 
 
+def faulty(parameters: str) -> dict[str, object]:
+    """What a double of amdgpu with `parameters` shows of a small VRAM and then takes back."""
+    subprocess.run(["modprobe", "drmbench_amdgpu", "vram_mib=16", *parameters.split()], check=True, timeout=60)
+    fd, _text = devices()["amdgpu"]
+    offset = amdgpu_offset(fd, amdgpu_create(fd, 4, 0))
+    address = map_at(fd, offset)
+    window = (ctypes.c_char * SIZE).from_address(address)
+    found: dict[str, object] = {"fresh": window[3 * PAGE].hex(), "no-handle": failure(amdgpu_offset, fd, 9999)}
+    window[0] = b"\x11"
+    window[PAGE] = b"\x22"
+    found["first-page"] = window[0].hex()
+    found["faults"] = touch(address)["faults"]
+    os.close(fd)
+    subprocess.run(["rmmod", "drmbench_amdgpu"], check=True, timeout=60)
+    return found
+
+
 def main() -> None:
     """Probe what is there, then unload it; the first touch() takes the faults of Python's own code."""
     touch(LIBC.mmap(None, SIZE, mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0))
     found: dict[str, object] = {"simulated": os.environ.get("DRMBENCH_VM_SIMULATED", "")}
     opened = devices()
     for name, (fd, text) in opened.items():
-        found[name] = {"description": text}
-        if name in PROBES:
-            found[name] |= PROBES[name](fd)  # type: ignore[operator]
+        found[name] = {"description": text, **(PROBES[name](fd) if name in PROBES else {})}
     for fd, _text in opened.values():
         os.close(fd)
-    found["unload"] = unload()
+    if "--unload" in sys.argv:
+        found["unload"] = unload()
+        for parameters in ("fault=none", "fault=wrong_errno", "fault=stale_data", "fault=neighbour_page",
+                           "visible_mib=4"):
+            found[parameters] = faulty(parameters)
     log = subprocess.run(["dmesg"], capture_output=True, text=True, check=False, timeout=60).stdout
     found["trouble"] = [line for line in log.splitlines()
                         if re.search(r"WARNING:|BUG:|Oops|general protection|x86/PAT:.*freeing", line)]
