@@ -15,7 +15,7 @@ test: ## Everything below: lint, unit tests, tests in a VM
 test-unit: ## Unit tests, which need no GPU
 	@scripts/test unit
 
-test-vm: ## Tests on vkms and vgem in a VM, and tests of the VM itself
+test-vm: ## Tests on every lab device in a VM, and tests of the VM itself
 	@scripts/test vm lab
 
 lint: ## ruff and mypy --strict
