@@ -20,6 +20,9 @@ from drmbench.model import SCHEMA_VERSION, DeviceList, Report
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# What is saved: a document of the model, or one that is a plain dict already.
+Document = Report | DeviceList | dict[str, object]
+
 _RESERVED_BYTES = 64 * 1024
 
 _REMEDIES = {
@@ -38,7 +41,7 @@ def _refusal(path: str, what: str, error: OSError) -> DrmbenchError:
     return DrmbenchError(path, what, errno=number, remedy=_REMEDIES.get(number, ""))
 
 
-def encode(document: Report | DeviceList) -> bytes:
+def encode(document: Document) -> bytes:
     """Indented UTF-8 JSON with a final newline."""
     return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
 
@@ -72,7 +75,7 @@ class Destination:
                 return
             raise _refusal(self._path, "write", error) from None
 
-    def save(self, document: Report | DeviceList) -> None:
+    def save(self, document: Document) -> None:
         """Write the document. Raises DrmbenchError; the old file is then still there."""
         data = encode(document)
         try:
@@ -107,7 +110,7 @@ class Destination:
 class StandardOutput:
     """`--json -`: the document and nothing else on stdout."""
 
-    def save(self, document: Report | DeviceList) -> None:
+    def save(self, document: Document) -> None:
         """Print the document."""
         sys.stdout.write(encode(document).decode())
         sys.stdout.flush()

@@ -74,3 +74,33 @@ def show(as_json: bool) -> None:
 
     found = inventory()
     click.echo(to_json(found) if as_json else as_text(found))
+
+
+@command.command()
+@click.option("--kernels", default="", metavar="K,...", help="Kernels, as for vm run.  [default: all of Debian's]")
+@click.option("--devices", default="", metavar="D,...", help="Devices, as for vm run.  [default: all]")
+@click.option("--size", default="4MiB", show_default=True, metavar="SIZE", help="Buffer size.")
+@click.option("--runs", type=click.IntRange(1, 1000), default=3, show_default=True, help="Runs of each measurement.")
+@click.option("--again", is_flag=True, help="Measure what is finished once more.")
+@click.option("--json", "json_path", metavar="FILE", help="Write all reports there as one document; - is stdout.")
+def matrix(kernels: str, devices: str, size: str, runs: int, again: bool, json_path: str | None) -> int:
+    """Compare the drivers over the kernels: faults, stages, populate.
+
+    One machine a kernel measures all devices, or one each where that fails.
+    What is finished is kept in the cache: run it again after an interruption.
+    """
+    from contextlib import ExitStack  # noqa: PLC0415 (--help needs none of it)
+
+    from drmbench.store import destination  # noqa: PLC0415
+    from drmbench.vm.matrix import make_plan, run  # noqa: PLC0415
+    from drmbench.vm.matrix_table import as_document, as_text  # noqa: PLC0415
+
+    plan = make_plan(kernels, devices, size, runs, again=again)
+    with ExitStack() as stack:
+        file = stack.enter_context(destination(json_path)) if json_path is not None else None
+        cells = list(run(plan))
+        if json_path != "-":
+            click.echo(as_text(cells))
+        if file is not None:
+            file.save(as_document(plan, cells))
+    return 0 if any(cell.reports for cell in cells) else 1

@@ -16,7 +16,7 @@ from drmbench.vm.kmod import BuiltModules
 from drmbench.vm.progress import megabytes
 
 _COLUMNS = 80
-_INDENT = " " * 16
+_INDENT = " " * 28
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,16 +113,19 @@ def as_text(found: Inventory) -> str:
         version = f"{kernel.release} ({kernel.version})" if kernel.version else kernel.release or kernel.note
         size = f", {megabytes(kernel.size_bytes)}" if kernel.size_bytes else ""
         head = f"{_starred(kernel.name, kernel.default):<15} {kernel.state:<11} "
-        lines += textwrap.wrap(f"{version}{size}", _COLUMNS, initial_indent=head, subsequent_indent=_INDENT)
+        lines += _wrapped(f"{version}{size}", head, _INDENT)
         for reason, devices in _by_reason(kernel.lacks).items():
-            lines += textwrap.wrap(f"without {', '.join(devices)}: {reason}", _COLUMNS, initial_indent=_INDENT,
-                                   subsequent_indent=f"{_INDENT}  ")
+            lines += _wrapped(f"without {', '.join(devices)}: {reason}", _INDENT, f"{_INDENT}  ")
     lines += ["PATH                        of a kernel image or build tree", "",
               "DEVICE         DRIVER       WHAT IT IS"]
     lines += [f"{_starred(device.name, device.default):<14} {device.driver:<12} {device.about}"
               for device in found.devices]
     lines += ["", f"* default; cache: {found.cache}"]
     return "\n".join(lines)
+
+
+def _wrapped(text: str, first: str, other: str) -> list[str]:
+    return textwrap.wrap(text, _COLUMNS, initial_indent=first, subsequent_indent=other, break_on_hyphens=False)
 
 
 def _by_reason(lacks: dict[str, str]) -> dict[str, list[str]]:
