@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+"""The lab's other kernels: each is fetched, booted once with every display device, and counted.
+
+What is expected per 1024 pages: GEM shmem took one fault a page until it learnt to track stores (7.1), which
+makes a first store two; TTM maps 16 pages at a fault; bochs moved from TTM to GEM shmem between 6.12 and 7.2.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drmbench.vm.cache import CachedKernel, kernel_folder
+from drmbench.vm.fetch import fetch
+from drmbench.vm.kmod import BuiltModules
+
+DRMBENCH = [sys.executable, "-m", "drmbench"]
+LIMIT_S = 1200
+DEVICES = ("vkms", "vgem", "bochs", "cirrus", "qxl", "virtio-gpu", "radeon")
+FAULTS = "fault-latency --size 4MiB --runs 1 --access all --phase cold --no-baseline --json faults.json"
+POPULATE = ("compare-populate --device vgem --size 4MiB --runs 1 --no-baseline "
+            "--strategies lazy,map-populate,touch --json populate.json")
+
+# Faults of 1024 pages: of a write pass, of a read pass, of a write pass after a read pass.
+SHMEM, TTM, TRACKED = (1024, 1024, 0), (64, 64, 0), (2048, 1024, 1024)
+EXPECTED = {
+    "debian-5.10": {"vkms": SHMEM, "vgem": SHMEM, "bochs-drm": TTM, "cirrus": SHMEM, "qxl": TTM,
+                    "virtio_gpu": SHMEM, "radeon": TTM},
+    "debian-6.12": {"vkms": SHMEM, "vgem": SHMEM, "bochs-drm": TTM, "cirrus": SHMEM, "qxl": TTM,
+                    "virtio_gpu": SHMEM, "radeon": TTM},
+    "debian-newest": {"vkms": TRACKED, "vgem": TRACKED, "bochs-drm": TRACKED, "cirrus-qemu": TRACKED, "qxl": TTM,
+                      "virtio_gpu": TRACKED, "radeon": TTM},
+}
+
+
+class Run:
+    """One boot of one kernel, and the two reports that came out of it."""
+
+    def __init__(self, kernel: str, folder: Path) -> None:
+        fetch(kernel)
+        cached = CachedKernel.read(kernel_folder(kernel))
+        assert cached is not None
+        self.kernel = kernel
+        self.cached = cached
+        devices = [word for device in DEVICES for word in ("--device", device)]
+        script = f"drmbench {FAULTS} >/dev/null && drmbench {POPULATE} >/dev/null"
+        path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
+        self.ran = subprocess.run(
+            [*DRMBENCH, "vm", "run", "--kernel", kernel, "--timeout", str(LIMIT_S - 60), *devices, "--share", ".",
+             "--", "sh", "-c", script],
+            cwd=folder, env={**os.environ, "PYTHONPATH": path.rstrip(os.pathsep)}, text=True, capture_output=True,
+            stdin=subprocess.DEVNULL, check=False, timeout=LIMIT_S)
+        assert self.ran.returncode == 0, self.ran.stderr
+        self.faults: dict[str, Any] = json.loads((folder / "faults.json").read_text())
+        self.populate: dict[str, Any] = json.loads((folder / "populate.json").read_text())
+
+
+@pytest.fixture(scope="module", params=sorted(EXPECTED))
+def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return Run(request.param, tmp_path_factory.mktemp("kernel"))
+
+
+def counted(report: dict[str, Any]) -> dict[str, tuple[int, ...]]:
+    """Driver -> faults of its first buffer kind: of a write pass, of a read pass, of a write pass after a read pass."""
+    found: dict[str, dict[str, int]] = {}
+    for result in report["results"]:
+        if result["target"]["buffer"] == "dumb":
+            assert result["pages"] == 1024
+            found.setdefault(result["target"]["driver"], {})[result["access"]] = result["passes"][-1]["faults"]
+    return {driver: (by["write"], by["read"], by["read-then-write"]) for driver, by in found.items()}
+
+
+def test_every_driver_takes_the_faults_of_its_kernel(run: Run) -> None:
+    assert counted(run.faults) == EXPECTED[run.kernel]
+
+
+def test_the_full_version_is_in_the_result(run: Run) -> None:
+    full = f"{run.kernel} {run.cached.release} ({run.cached.version})"
+    assert run.faults["environment"]["lab_kernel"] == full
+    assert run.faults["environment"]["kernel"] == run.cached.release
+
+
+def test_vkms_was_built_for_the_kernel(run: Run) -> None:
+    record = BuiltModules.read(kernel_folder(run.kernel))
+    assert record is not None
+    assert "vkms" in record.built
+
+
+def test_populate_does_something_before_5_16_only(run: Run) -> None:
+    (result,) = run.populate["results"]
+    verdicts = {name: strategy["verdict"] for name, strategy in result["strategies"].items()}
+    assert verdicts["map-populate"] == ("real" if run.kernel == "debian-5.10" else "no-op")
+    assert verdicts["touch"] == "real"
