@@ -39,7 +39,7 @@ while [ "$1" != -- ]; do
     shift
 done
 shift
-exec chroot "$root" "$@"
+PATH=$PATH:/usr/sbin:/sbin exec chroot "$root" "$@"
 """
 # The kernel's own build programs, which are linked with the libraries of the suite that they come from.
 _BUILD_PROGRAMS = ("scripts/basic/fixdep", "scripts/mod/modpost", "tools/objtool/objtool")
@@ -100,7 +100,7 @@ def suite_tools(recipe: LabKernel, compiler: str, libraries: tuple[str, ...], pr
     """The package `compiler` of the suite `recipe.tools` with `libraries`, in the cache; fetched where it is not there.
 
     Nothing is installed: the packages are only unpacked, and what they need is their own. Raises
-    DrmbenchError where the mirror fails or a program is missing.
+    DrmbenchError where the mirror fails, a program is missing or a plain user may not enter a directory.
     """
     require("unshare", "chroot", "dpkg-deb")
     suite = f"{recipe.tools}-{compiler}"
@@ -108,7 +108,14 @@ def suite_tools(recipe: LabKernel, compiler: str, libraries: tuple[str, ...], pr
     with locked(suite, lambda: progress.step(f"another drmbench is fetching {suite}; waiting for it")):
         if not (root / ".complete").is_file():
             _fetch_root(recipe, (compiler, *libraries), root, progress)
-    return Tools(compiler, root)
+    tools = Tools(compiler, root)
+    done = run_whole(tools.command([compiler, "-dumpversion"], ()))
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        raise DrmbenchError("vm", f"{compiler} of {recipe.tools}", reason=reason,
+                            remedy="build as root, or where user namespaces are allowed (sysctl "
+                                   "kernel.unprivileged_userns_clone=1): drmbench vm fetch")
+    return tools
 
 
 def _fetch_root(recipe: LabKernel, packages: tuple[str, ...], root: Path, progress: Progress) -> None:

@@ -55,7 +55,7 @@ def fetch(name: str, *, again: bool = False) -> str:
             cached = None if again else CachedKernel.read(folder)
             if cached is None or not kmod.has_sources(folder):
                 cached = _fetch(recipe, folder, progress)
-            elif not kmod.is_current(folder):
+            elif not kmod.is_current(folder) or _built_nothing(folder):
                 _build(recipe, cached, folder, progress)
     size = megabytes(directory_bytes(folder))
     return f"{name}: {cached.release} ({cached.version}), {size} in {folder}"
@@ -82,6 +82,12 @@ def fetch_each(names: tuple[str, ...], *, again: bool, say: Callable[[str], obje
     if failed:
         raise DrmbenchError("vm", f"fetch {', '.join(failed)}", reason=f"{len(failed)} of {len(wanted)} failed",
                             remedy="see the lines above")
+
+
+def _built_nothing(folder: Path) -> bool:
+    """Whether no module at all was built, as where there was no compiler: worth another try."""
+    record = kmod.BuiltModules.read(folder)
+    return record is not None and not record.built
 
 
 def _check_name(name: str) -> None:

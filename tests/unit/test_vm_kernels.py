@@ -24,6 +24,7 @@ from drmbench.vm.kbuild import relocate_headers
 from drmbench.vm.kernels import KERNELS, LabKernel, find_recipe
 from drmbench.vm.modules import keep_needed
 from drmbench.vm.packages import choose_packages
+from drmbench.vm.progress import Progress
 from drmbench.vm.sources import Archive, private_sources
 from drmbench.vm.unpack import arrange, decompress_kernel, prune_headers
 
@@ -343,3 +344,12 @@ def test_list_tells_why_a_fetch_failed_and_fits(tmp_path: Path, monkeypatch: pyt
     text = listing.as_text(found)
     assert "no suite trixie-backports" in " ".join(text.split())
     assert all(len(line) <= 80 for line in text.splitlines() if not line.startswith("* default"))
+
+
+def test_a_user_who_may_not_enter_the_tools_directory_learns_the_way_out(programs: Path) -> None:
+    root = buildroot.cache_root() / "tools/trixie-gcc-14"
+    root.mkdir(parents=True)
+    (root / ".complete").touch()
+    write_program(programs, "unshare", "echo 'unshare: unshare failed: Operation not permitted' >&2; exit 1")
+    with Progress() as progress, pytest.raises(DrmbenchError, match="gcc-14 of trixie: unshare: .*: build as root"):
+        buildroot.suite_tools(recipe("debian-newest"), "gcc-14", ("libc6",), progress)
