@@ -351,5 +351,5 @@ def test_a_user_who_may_not_enter_the_tools_directory_learns_the_way_out(program
     root.mkdir(parents=True)
     (root / ".complete").touch()
     write_program(programs, "unshare", "echo 'unshare: unshare failed: Operation not permitted' >&2; exit 1")
-    with Progress() as progress, pytest.raises(DrmbenchError, match="gcc-14 of trixie: unshare: .*: build as root"):
+    with Progress() as progress, pytest.raises(DrmbenchError, match=r"gcc-14 of trixie: unshare: .*: build as root"):
         buildroot.suite_tools(recipe("debian-newest"), "gcc-14", ("libc6",), progress)
