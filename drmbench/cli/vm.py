@@ -22,7 +22,11 @@ def command() -> None:
 @click.option("--kernel", default="debian-6.1", show_default=True, metavar="KERNEL",
               help="debian-5.10, -6.1, -6.12 or -newest, host, or a path to a kernel image or build tree.")
 @click.option("--device", "devices", multiple=True, metavar="NAME",
-              help="Driver to load; may be repeated.  [default: vkms, vgem]")
+              help="Driver to load; may be repeated.  [default: vkms, vgem; arm64: kirin]")
+@click.option("--arch", type=click.Choice(["amd64", "arm64"]), default="amd64", show_default=True,
+              help="Processor of the guest; arm64 is emulated and brings a Debian root of its own.")
+@click.option("--cpu-model", default="", metavar="CPU",
+              help="With arm64: cortex-a53 (the default) or cortex-a76, which has a hardware dirty bit.")
 @click.option("--cpus", type=click.IntRange(1, 255), default=1, show_default=True, help="CPUs of the guest.")
 @click.option("--memory", default="2GiB", show_default=True, metavar="SIZE", help="Memory of the guest.")
 @click.option("--timeout", "timeout_s", type=click.FloatRange(min=1), default=600.0, show_default=True,
@@ -30,7 +34,7 @@ def command() -> None:
 @click.option("--share", "shares", multiple=True, metavar="DIR", type=click.Path(path_type=Path),
               help="Directory that the guest may write; may be repeated.")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED, metavar="-- COMMAND...")
-def run(kernel: str, devices: tuple[str, ...], cpus: int, memory: str, timeout_s: float,
+def run(kernel: str, devices: tuple[str, ...], arch: str, cpu_model: str, cpus: int, memory: str, timeout_s: float,
         shares: tuple[Path, ...], words: tuple[str, ...]) -> int:
     """Run COMMAND in a virtual machine with DRM drivers loaded.
 
@@ -43,15 +47,17 @@ def run(kernel: str, devices: tuple[str, ...], cpus: int, memory: str, timeout_s
 
     if not words:
         raise click.UsageError("COMMAND is missing; write it after --, as in: vm run -- drmbench devices")
-    return run_command(Request(words, kernel, devices, cpus, memory, timeout_s, shares))
+    return run_command(Request(words, kernel, devices, cpus, memory, timeout_s, shares, arch, cpu_model))
 
 
 @command.command()
 @click.argument("kernels", nargs=-1, metavar="[KERNEL]...")
 @click.option("--kernel", "more", multiple=True, metavar="KERNEL", hidden=True)
 @click.option("--all", "everything", is_flag=True, help="Fetch every Debian kernel of the lab.")
+@click.option("--arch", type=click.Choice(["amd64", "arm64"]), default="amd64", show_default=True,
+              help="Processor of the guest; for arm64, fetch its Debian root too.")
 @click.option("--again", is_flag=True, help="Fetch even where it is cached, for the newest version.")
-def fetch(kernels: tuple[str, ...], more: tuple[str, ...], everything: bool, again: bool) -> None:
+def fetch(kernels: tuple[str, ...], more: tuple[str, ...], everything: bool, arch: str, again: bool) -> None:
     """Download Debian kernels, build the drivers they lack, and cache both.
 
     KERNEL is debian-5.10, debian-6.1 (the default), debian-6.12 or
@@ -62,6 +68,12 @@ def fetch(kernels: tuple[str, ...], more: tuple[str, ...], everything: bool, aga
     from drmbench.vm.fetch import fetch_each  # noqa: PLC0415
     from drmbench.vm.kernels import DEFAULT_KERNEL, KERNELS  # noqa: PLC0415
 
+    if arch == "arm64":
+        from drmbench.vm.arm64_fetch import fetch_arm64  # noqa: PLC0415 (a cache of its own)
+
+        for name in (*kernels, *more) or (DEFAULT_KERNEL,):
+            click.echo(fetch_arm64(name, again=again))
+        return
     names = tuple(row.name for row in KERNELS) if everything else (*kernels, *more) or (DEFAULT_KERNEL,)
     fetch_each(names, again=again, say=click.echo)
 

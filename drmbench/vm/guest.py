@@ -64,6 +64,11 @@ await_node() {
         sleep 0.1
     done
 }
+layer() {
+    below=/run/drmbench/$1
+    mkdir -p "$below/lower" "$below/upper" "$below/work" && mount --bind -- "$2" "$below/lower" &&
+        mount -t overlay -o "lowerdir=$below/lower,upperdir=$below/upper,workdir=$below/work" overlay "$2"
+}
 stage booted
 """
 
@@ -99,7 +104,8 @@ def guest_script(shares: list[Share], devices: tuple[LabDevice, ...]) -> str:
     for index, share in enumerate(shares):
         access = "" if share.writable else ",ro,cache=loose"
         where = _quoted(share.path)
-        lines.append(f"mkdir -p {where} && {_MOUNT}{access} {share_tag(index)} {where} ||"
+        layer = f" && layer {share_tag(index)} {where}" if share.layered else ""
+        lines.append(f"mkdir -p {where} && {_MOUNT}{access} {share_tag(index)} {where}{layer} ||"
                      f" give_up {_quoted(f'mount {share.path}')} 'the guest cannot mount this directory'\n")
     lines.append(f"echo {_quoted(LOG_MARK)} > /dev/kmsg\nstage drivers\n")
     for device in devices:
@@ -111,13 +117,17 @@ def guest_script(shares: list[Share], devices: tuple[LabDevice, ...]) -> str:
     return "".join([*lines, _EPILOGUE])
 
 
+def inherited() -> dict[str, str]:
+    """What of our environment matters to the command."""
+    return {name: value for name, value in os.environ.items()
+            if name in _INHERITED or name.startswith(_INHERITED_PREFIXES)}
+
+
 def environment(bin_directory: str, facts: dict[str, str]) -> dict[str, str]:
     """The command's whole environment: ours where it matters, PATH with our own program first, then `facts`."""
-    kept = {name: value for name, value in os.environ.items()
-            if name in _INHERITED or name.startswith(_INHERITED_PREFIXES)}
     path = [bin_directory, str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath),
             "/usr/sbin:/sbin"]
-    return {"HOME": "/root", **kept, "PATH": ":".join(path), **facts}
+    return {"HOME": "/root", **inherited(), "PATH": ":".join(path), **facts}
 
 
 def command_script(command: tuple[str, ...], working: Path, variables: dict[str, str]) -> str:

@@ -44,6 +44,8 @@ class Request:
     memory: str = "2GiB"
     timeout_s: float = 600.0
     shares: tuple[Path, ...] = ()
+    arch: str = "amd64"
+    cpu_model: str = ""
 
 
 def run_command(request: Request) -> int:
@@ -52,8 +54,15 @@ def run_command(request: Request) -> int:
     Raises UsageError for a request that makes no sense, DrmbenchError where a program is missing,
     LabError (after the console's last lines on stderr) where the machine was lost.
     """
+    if request.arch == "arm64":
+        from drmbench.vm.arm64_lab import run_arm64  # noqa: PLC0415 (a machine of its own kind)
+
+        return run_arm64(request)
+    if request.cpu_model:
+        raise UsageError("vm", "--cpu-model", reason="only arm64 guests have a choice of CPUs",
+                         remedy="add --arch arm64")
     devices = find_devices(request.devices)
-    memory_bytes = _memory(request.memory)
+    memory_bytes = memory_of(request.memory)
     kernel = resolve(request.kernel)
     require("qemu-system-x86_64", "busybox", "modprobe", "depmod", "file", "strings", "bash")
     vng = find_vng()
@@ -65,11 +74,11 @@ def run_command(request: Request) -> int:
     if kernel is None:
         raise DrmbenchError("vm", f"kernel {request.kernel}", reason="the fetch left no usable kernel",
                             remedy="drmbench vm fetch --again")
-    devices = _with_modules(kernel, devices, required=ALL not in request.devices)
+    devices = with_modules(kernel, devices, required=ALL not in request.devices)
     working = Path.cwd()
     shares = plan(request.command, kernel.tree, working, request.shares)
     accelerator = accel.choose(find_program("qemu-system-x86_64") or "", kernel.boot)
-    with _scratch() as scratch:
+    with scratch_folder() as scratch:
         machine = _machine(request, kernel, devices, accelerator, memory_bytes, shares, scratch)
         facts = {"DRMBENCH_VM_ACCEL_USED": accelerator, "DRMBENCH_VM_KERNEL": kernel.label,
                  "DRMBENCH_VM_SIMULATED": simulations(devices)}
@@ -77,12 +86,10 @@ def run_command(request: Request) -> int:
             if device.rom:
                 rom_path(device.rom, scratch).write_bytes(rom_image(ROMS[device.rom]))
         _write_exchange(machine, request.command, devices, working, facts)
-        outcome = _boot(vng, machine, scratch, request.timeout_s)
-    _warn(outcome)
-    return outcome.status
+        return finish(vng_command(vng, machine), machine.exchange, scratch, request.timeout_s)
 
 
-def _memory(text: str) -> int:
+def memory_of(text: str) -> int:
     try:
         size = parse_bytes(text)
     except ValueError as error:
@@ -98,7 +105,7 @@ def _is_outdated(name: str, kernel: BootKernel, devices: tuple[LabDevice, ...]) 
             and not kmod.is_current(kernel.tree))
 
 
-def _with_modules(kernel: BootKernel, devices: tuple[LabDevice, ...], *, required: bool) -> tuple[LabDevice, ...]:
+def with_modules(kernel: BootKernel, devices: tuple[LabDevice, ...], *, required: bool) -> tuple[LabDevice, ...]:
     """Those of `devices` that the kernel has modules for; raises DrmbenchError for the first that is `required`."""
     present = []
     for device in devices:
@@ -117,7 +124,7 @@ def _with_modules(kernel: BootKernel, devices: tuple[LabDevice, ...], *, require
 
 
 @contextlib.contextmanager
-def _scratch() -> Iterator[Path]:
+def scratch_folder() -> Iterator[Path]:
     """A temporary directory that the guest's first program sees and whose name virtme-ng does not mangle."""
     places = (tempfile.gettempdir(), "/tmp", os.path.expanduser("~"))  # noqa: S108 (mkdtemp makes one in it)
     folder = next((place for place in places if _suits(place)), None)
@@ -163,13 +170,16 @@ def _write_exchange(machine: Machine, command: tuple[str, ...], devices: tuple[L
         (machine.exchange / name).write_text(text, encoding="utf-8", errors="surrogateescape")
 
 
-def _boot(vng: str, machine: Machine, scratch: Path, timeout_s: float) -> Outcome:
+def finish(command: list[str], exchange: Path, scratch: Path, timeout_s: float) -> int:
+    """Boot what `command` starts and return the exit status of the command in it; trouble goes to stderr."""
     try:
-        return boot(vng_command(vng, machine), machine.exchange, scratch, timeout_s)
+        outcome = boot(command, exchange, scratch, timeout_s)
     except LabError as error:
         for line in error.console:
             print(f"| {one_line(line)}", file=sys.stderr)  # noqa: T201 (the console, before the one-line error)
         raise
+    _warn(outcome)
+    return outcome.status
 
 
 def _warn(outcome: Outcome) -> None:

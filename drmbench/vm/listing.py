@@ -8,10 +8,14 @@ import textwrap
 from dataclasses import asdict, dataclass, field
 
 from drmbench.errors import DrmbenchError, one_line
+from drmbench.vm import arm64_devices
+from drmbench.vm.arm64_devices import ARM64_DEVICES
+from drmbench.vm.arm64_kernel import ARM64_KERNELS, cached_kernel
+from drmbench.vm.arm64_root import root_folder
 from drmbench.vm.cache import CachedKernel, cache_root, directory_bytes, kernel_folder, last_failure
-from drmbench.vm.devices import DEFAULT_DEVICES, DEVICES
+from drmbench.vm.devices import DEFAULT_DEVICES, DEVICES, LabDevice
 from drmbench.vm.image import has_module, resolve
-from drmbench.vm.kernels import DEFAULT_KERNEL, HOST_KERNEL, KERNELS
+from drmbench.vm.kernels import DEFAULT_KERNEL, HOST_KERNEL, KERNELS, LabKernel
 from drmbench.vm.kmod import BuiltModules
 from drmbench.vm.progress import megabytes
 
@@ -54,15 +58,30 @@ class Inventory:
     cache: str
     kernels: tuple[KernelLine, ...]
     devices: tuple[DeviceLine, ...]
+    arm64_kernels: tuple[KernelLine, ...]
+    arm64_devices: tuple[DeviceLine, ...]
 
 
 def inventory() -> Inventory:
     """Look at the cache and the running system."""
     kernels = [_cached_line(row.name) for row in KERNELS]
     kernels.append(_host_line())
-    devices = tuple(DeviceLine(row.name, row.name in DEFAULT_DEVICES, row.driver, row.simulated, row.about)
-                    for row in DEVICES)
-    return Inventory(str(cache_root()), tuple(kernels), devices)
+    return Inventory(str(cache_root()), tuple(kernels), _devices(DEVICES, DEFAULT_DEVICES),
+                     tuple(_arm64_line(row) for row in ARM64_KERNELS),
+                     _devices(ARM64_DEVICES, arm64_devices.DEFAULT_DEVICES))
+
+
+def _devices(rows: tuple[LabDevice, ...], defaults: tuple[str, ...]) -> tuple[DeviceLine, ...]:
+    return tuple(DeviceLine(row.name, row.name in defaults, row.driver, row.simulated, row.about) for row in rows)
+
+
+def _arm64_line(row: LabKernel) -> KernelLine:
+    cached = cached_kernel(row)
+    default = row.name == DEFAULT_KERNEL
+    if cached is None:
+        return KernelLine(row.name, default, "available", "", "", 0, "vm run --arch arm64 fetches it on demand")
+    size = directory_bytes(kernel_folder(f"{row.name}-{row.arch}")) + directory_bytes(root_folder())
+    return KernelLine(row.name, default, "cached", cached.release, cached.version, size, "")
 
 
 def _cached_line(name: str) -> KernelLine:
@@ -108,20 +127,28 @@ def to_json(found: Inventory) -> str:
 
 def as_text(found: Inventory) -> str:
     """The inventory for people, within 80 columns; the defaults carry a star."""
-    lines = ["KERNEL          STATE       VERSION"]
-    for kernel in found.kernels:
+    lines = ["KERNEL          STATE       VERSION", *_kernels_as_text(found.kernels),
+             "PATH                        of a kernel image or build tree", "",
+             "DEVICE         DRIVER       WHAT IT IS", *_devices_as_text(found.devices), "",
+             "WITH --arch arm64", *_kernels_as_text(found.arm64_kernels), *_devices_as_text(found.arm64_devices)]
+    lines += ["", f"* default; cache: {found.cache}"]
+    return "\n".join(lines)
+
+
+def _devices_as_text(devices: tuple[DeviceLine, ...]) -> list[str]:
+    return [f"{_starred(device.name, device.default):<14} {device.driver:<12} {device.about}" for device in devices]
+
+
+def _kernels_as_text(kernels: tuple[KernelLine, ...]) -> list[str]:
+    lines: list[str] = []
+    for kernel in kernels:
         version = f"{kernel.release} ({kernel.version})" if kernel.version else kernel.release or kernel.note
         size = f", {megabytes(kernel.size_bytes)}" if kernel.size_bytes else ""
         head = f"{_starred(kernel.name, kernel.default):<15} {kernel.state:<11} "
         lines += _wrapped(f"{version}{size}", head, _INDENT)
         for reason, devices in _by_reason(kernel.lacks).items():
             lines += _wrapped(f"without {', '.join(devices)}: {reason}", _INDENT, f"{_INDENT}  ")
-    lines += ["PATH                        of a kernel image or build tree", "",
-              "DEVICE         DRIVER       WHAT IT IS"]
-    lines += [f"{_starred(device.name, device.default):<14} {device.driver:<12} {device.about}"
-              for device in found.devices]
-    lines += ["", f"* default; cache: {found.cache}"]
-    return "\n".join(lines)
+    return lines
 
 
 def _wrapped(text: str, first: str, other: str) -> list[str]:

@@ -12,6 +12,10 @@ from drmbench.errors import DrmbenchError
 # program -> package on Debian, Fedora, Arch
 PACKAGES = {
     "qemu-system-x86_64": ("qemu-system-x86", "qemu-system-x86-core", "qemu-system-x86"),
+    "qemu-system-aarch64": ("qemu-system-arm", "qemu-system-aarch64-core", "qemu-system-aarch64"),
+    "dtc": ("device-tree-compiler", "dtc", "dtc"),
+    "aarch64-linux-gnu-gcc": ("gcc-aarch64-linux-gnu libc6-dev-arm64-cross", "gcc-aarch64-linux-gnu",
+                              "aarch64-linux-gnu-gcc"),
     "busybox": ("busybox-static", "busybox", "busybox"),
     "modprobe": ("kmod", "kmod", "kmod"),
     "depmod": ("kmod", "kmod", "kmod"),

@@ -24,10 +24,11 @@ _OUTPUT_OPTIONS = ("--json", "--html", "--svg", "--csv", "--junitxml", "--output
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """One host directory that the guest gets at the same path."""
+    """One host directory that the guest gets at the same path; if `layered`, the guest writes to a copy."""
 
     path: Path
     writable: bool
+    layered: bool = False
 
 
 def is_hidden(path: Path) -> bool:

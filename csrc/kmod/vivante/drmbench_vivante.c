@@ -144,8 +144,11 @@ static int __init vivante_init(void)
 	ret = map_rom(fake.pci);
 	if (ret)
 		goto disable_pci;
-	/* Without an owner: etnaviv requests the line, which would keep us from being unloaded. */
-	fake.irq = __irq_alloc_descs(-1, 0, 1, NUMA_NO_NODE, NULL, NULL);
+	/*
+	 * Without an owner: etnaviv requests the line, which would keep us from being unloaded.
+	 * Not line 0, which is free on arm64, and which the platform bus takes for none.
+	 */
+	fake.irq = __irq_alloc_descs(-1, 1, 1, NUMA_NO_NODE, NULL, NULL);
 	if (fake.irq < 0) {
 		ret = fake.irq;
 		goto disable_rom;
