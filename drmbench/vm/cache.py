@@ -16,6 +16,7 @@ from drmbench.errors import DrmbenchError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+# Raise it whenever the record, or what a fetch keeps of the packages, changes: older entries are fetched anew.
 SCHEMA_VERSION = 2
 
 
