@@ -13,6 +13,8 @@ struct drm_virtgpu_resource_create_blob {
     uint32_t cmd_size;
     uint64_t cmd;
     uint64_t blob_id;
+    uint32_t blob_hints; /* newer kernels; older ones leave out what they do not know */
+    uint32_t pad2;
 };
 #define DRM_IOCTL_VIRTGPU_RESOURCE_CREATE_BLOB \
     DRM_IOWR(DRM_COMMAND_BASE + 0x0a, struct drm_virtgpu_resource_create_blob)
