@@ -99,10 +99,11 @@ def test_a_killed_drmbench_leaves_no_machine_and_no_directory(lab: Lab) -> None:
     (lab.scratch / "vng").chmod(0o755)
     process = subprocess.Popen([sys.executable, "-c", body])
     wait_until((lab.scratch / "started").exists)
+    wait_until(lambda: not no_process_mentions("read -r _", str(lab.scratch)))  # the guard watches
     process.kill()
     process.wait()
     wait_until(lambda: not lab.scratch.exists())
-    assert no_process_mentions(str(lab.scratch))
+    wait_until(lambda: no_process_mentions(str(lab.scratch)))
 
 
 def wait_until(condition: object, limit_s: float = 10) -> None:
@@ -113,14 +114,14 @@ def wait_until(condition: object, limit_s: float = 10) -> None:
         time.sleep(0.05)
 
 
-def no_process_mentions(text: str) -> bool:
-    """Whether no process but this one has `text` on its command line."""
+def no_process_mentions(*texts: str) -> bool:
+    """Whether no process but this one has all of `texts` on its command line."""
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             words = path.read_bytes()
         except OSError:
             continue
-        if text.encode() in words and path.parent.name != str(os.getpid()):
+        if all(text.encode() in words for text in texts) and path.parent.name != str(os.getpid()):
             return False
     return True
 
