@@ -7,6 +7,7 @@ call itself was refused.
 
 from __future__ import annotations
 
+import functools
 import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -190,10 +191,16 @@ class Histogram:
         return np.frombuffer(ffi.buffer(self.native.bucket), dtype=np.uint64).copy()
 
 
+@functools.cache
 def bucket_lower_ticks() -> NDArray[np.float64]:
-    """The smallest tick count of every bucket, shape (HISTOGRAM_BUCKETS + 1,); the last one closes the scale."""
+    """The smallest tick count of every bucket, shape (HISTOGRAM_BUCKETS + 1,); the last one closes the scale.
+
+    Every result needs it, and it takes a native call a bucket: made once, read-only.
+    """
     bounds = [lib.drmbench_histogram_lower_ticks(bucket) for bucket in range(HISTOGRAM_BUCKETS + 1)]
-    return np.array(bounds, dtype=np.float64)
+    scale = np.array(bounds, dtype=np.float64)
+    scale.flags.writeable = False
+    return scale
 
 
 @dataclass(frozen=True, slots=True)

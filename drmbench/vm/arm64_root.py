@@ -21,7 +21,7 @@ from drmbench.vm.kernels import LabKernel
 from drmbench.vm.processes import run_whole
 from drmbench.vm.programs import require
 from drmbench.vm.progress import megabytes
-from drmbench.vm.unpack import unpack
+from drmbench.vm.unpack import remove_matching, unpack
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -128,12 +128,7 @@ def _merge_usr(root: Path) -> None:
 
 
 def _tidy(root: Path) -> None:
-    for pattern in _UNNEEDED:
-        for path in root.glob(pattern):
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+    remove_matching(root, _UNNEEDED)
     for name, text in _ACCOUNTS.items():
         (root / name).write_text(text, encoding="utf-8")
     for name in ("dev", "proc", "run", "sys", "tmp", "root"):

@@ -17,7 +17,7 @@ from drmbench.vm.cache import cache_root, locked, make_directory
 from drmbench.vm.processes import run_whole
 from drmbench.vm.programs import find_program, require
 from drmbench.vm.progress import megabytes
-from drmbench.vm.unpack import unpack
+from drmbench.vm.unpack import remove_matching, unpack
 
 if TYPE_CHECKING:
     from drmbench.vm.kernels import LabKernel
@@ -144,12 +144,7 @@ def _fetch_root(recipe: LabKernel, packages: tuple[str, ...], root: Path, progre
 
 def _tidy(root: Path) -> None:
     """Remove what no build needs, and do the little that the packages' own scripts would have done."""
-    for pattern in _UNNEEDED:
-        for path in root.glob(pattern):
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
+    remove_matching(root, _UNNEEDED)
     awk = root / "usr/bin/awk"
     if not awk.is_symlink():
         awk.symlink_to("mawk")

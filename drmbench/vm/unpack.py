@@ -75,6 +75,16 @@ def arrange(root: Path, release: str) -> str:
     return image
 
 
+def remove_matching(root: Path, patterns: tuple[str, ...]) -> None:
+    """Remove what any of the glob `patterns` finds below `root`; a symbolic link goes, not what it points to."""
+    for pattern in patterns:
+        for path in root.glob(pattern):
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+
 def prune_headers(sources: Path) -> None:
     """Remove the headers of other processors from usr/src."""
     for path in sources.glob(_OTHER_ARCHITECTURES):
