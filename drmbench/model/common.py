@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: MIT
+"""What every report shares: units, where it ran, what was asked for, what could mislead."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+SCHEMA_VERSION: Literal[1] = 1
+
+STAGES = ("create", "map_offset", "mmap", "touch", "munmap", "destroy")
+
+Access = Literal["write", "read", "read-then-write"]
+Order = str  # sequential, reverse, random or stride:N
+Phase = Literal["cold", "warm"]
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Size = Annotated[int, msgspec.Meta(gt=0)]
+Duration = Annotated[float, msgspec.Meta(ge=0)]
+
+
+class Caveat(msgspec.Struct, frozen=True):
+    """Something that could mislead the reader, and what to do about it."""
+
+    id: str
+    message: str
+    remedy: str
+
+
+class TargetInfo(msgspec.Struct, frozen=True):
+    """What was measured; `driver` of a baseline is its own name, `node` of a file its path."""
+
+    kind: Literal["drm", "baseline"]
+    node: str | None
+    driver: str
+    description: str
+    buffer: str
+
+
+class PerStage(msgspec.Struct, frozen=True):
+    """One number for each stage of a buffer's life, per run (median): faults, or ns less the clock's overhead."""
+
+    create: Count
+    map_offset: Count
+    mmap: Count
+    touch: Count
+    munmap: Count
+    destroy: Count
+
+
+class ClockInfo(msgspec.Struct, frozen=True):
+    """The clock; its overhead is already taken off every duration in this document."""
+
+    source: str
+    overhead_ns: Count
+    resolution_ns: Count
+
+
+class Environment(msgspec.Struct, frozen=True):
+    """The machine, as far as it changes what the numbers mean."""
+
+    kernel: str
+    arch: str
+    cpu_model: str
+    page_size_bytes: Size
+    virtualization: str
+    emulated: bool
+    thp: str
+    thp_shmem: str
+    governor: str
+    cpus: Size
+    memory_bytes: Count
+    drmbench: str
+    date: str
+    kernel_build: str = ""
+    lab_kernel: str | None = None
+
+
+class Parameters(msgspec.Struct, frozen=True):
+    """What was asked for, so that a run can be repeated."""
+
+    devices: list[str]
+    buffer: str | None
+    size_bytes: Size
+    access: list[Access]
+    order: Order
+    runs: Size
+    seed: int
+    cpu: int | None
+    phases: list[Phase] = []
+    strategies: list[str] = []

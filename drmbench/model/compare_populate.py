@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+"""What `drmbench compare-populate` reports."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from drmbench.model.common import (
+    Access,
+    Caveat,
+    ClockInfo,
+    Count,
+    Duration,
+    Environment,
+    Order,
+    Parameters,
+    Size,
+    TargetInfo,
+)
+
+Verdict = Literal["real", "no-op", "refused", "moot"]
+
+
+class StrategyFaults(msgspec.Struct, frozen=True):
+    """Faults per run (median) of mmap(), of the populate step and of the touch pass after it."""
+
+    mmap: Count
+    populate: Count
+    touch: Count
+
+
+class StrategyResult(msgspec.Struct, frozen=True):
+    """One way to populate: what the kernel did, by count, and what it cost against lazy.
+
+    The times are those of the run with the median total and add up to it; the ratio is the median of the
+    ratios taken run by run.
+    """
+
+    verdict: Verdict
+    reason: str
+    errno: str | None
+    faults: StrategyFaults
+    mmap_ns: Count
+    populate_ns: Count
+    touch_ns: Count
+    total_ns: Count
+    ratio_to_lazy: Duration | None
+    ratio_to_lazy_min: Duration | None = None
+    ratio_to_lazy_max: Duration | None = None
+
+
+class ComparePopulateResult(msgspec.Struct, frozen=True):
+    """All strategies on one buffer kind, runs interleaved."""
+
+    target: TargetInfo
+    size_bytes: Size
+    pages: Size
+    access: Access
+    vm_flags: list[str]
+    strategies: dict[str, StrategyResult]
+    order: Order = "sequential"
+    runs: Size = 1
+    clock: ClockInfo | None = None
+
+
+class ComparePopulateReport(msgspec.Struct, frozen=True, tag_field="command", tag="compare-populate"):
+    """What `drmbench compare-populate` found."""
+
+    schema_version: Literal[1]
+    environment: Environment
+    parameters: Parameters
+    results: list[ComparePopulateResult]
+    caveats: list[Caveat]

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: MIT
+"""What `drmbench fault-latency` reports."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from drmbench.model.common import (
+    Access,
+    Caveat,
+    ClockInfo,
+    Count,
+    Duration,
+    Environment,
+    Order,
+    Parameters,
+    PerStage,
+    Phase,
+    Size,
+    TargetInfo,
+)
+
+
+class Distribution(msgspec.Struct, frozen=True):
+    """Latencies in ns of `n` touches over all runs; null where there was none."""
+
+    n: Count
+    min: Count | None
+    p50: Count | None
+    p90: Count | None
+    p99: Count | None
+    p999: Count | None
+    max: Count | None
+
+
+class HistogramBin(msgspec.Struct, frozen=True):
+    """`count` touches took at least `from_ns` and less than `to_ns`."""
+
+    from_ns: Count
+    to_ns: Count
+    count: Count
+
+
+class TouchPass(msgspec.Struct, frozen=True):
+    """One pass over all pages; read-then-write has two, the others one."""
+
+    access: Literal["write", "read"]
+    faults: Count
+    faults_per_page: Duration
+    prefault_window_pages: Count | None
+    ns: Count
+
+
+class Mechanism(msgspec.Struct, frozen=True):
+    """The known way of mapping that explains the counts, and where the kernel does it."""
+
+    name: str
+    source: str
+
+
+class FaultLatencyResult(msgspec.Struct, frozen=True):
+    """The cost of touching one mapping: counted, timed, and split by stage.
+
+    `prefault_window_pages` is how many pages a fault made present in a sequential pass, null where none
+    faulted; `fault_ns` are the touches that faulted, `hit_ns` those that did not.
+    """
+
+    target: TargetInfo
+    size_bytes: Size
+    pages: Size
+    access: Access
+    order: Order
+    phase: Phase
+    runs: Size
+    faults: PerStage
+    faults_per_page: Duration
+    prefault_window_pages: Count | None
+    stages_ns: PerStage
+    ns_per_page: Duration
+    fault_ns: Distribution
+    hit_ns: Distribution
+    vm_flags: list[str]
+    clock: ClockInfo
+    passes: list[TouchPass] = []
+    histogram: list[HistogramBin] = []
+    ns_per_page_runs: list[Duration] = []
+    mechanism: Mechanism | None = None
+
+
+class FaultLatencyReport(msgspec.Struct, frozen=True, tag_field="command", tag="fault-latency"):
+    """What `drmbench fault-latency` found."""
+
+    schema_version: Literal[1]
+    environment: Environment
+    parameters: Parameters
+    results: list[FaultLatencyResult]
+    caveats: list[Caveat]
