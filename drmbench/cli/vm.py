@@ -116,3 +116,13 @@ def matrix(kernels: str, devices: str, size: str, runs: int, again: bool, json_p
         if file is not None:
             file.save(as_document(plan, cells))
     return 0 if any(cell.reports for cell in cells) else 1
+
+
+@command.command(hidden=True)
+def each() -> int:
+    """Run the command lines on stdin, "FILE WORD...", each with --json FILE and in a process of its own."""
+    from sys import stdin  # noqa: PLC0415
+
+    from drmbench.cli.each import run_each  # noqa: PLC0415 (--help needs none of it)
+
+    return run_each(stdin)

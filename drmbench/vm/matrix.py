@@ -178,7 +178,7 @@ class _Row:
         """Boot once with `devices`; what failed is in the reasons afterwards."""
         names = tuple(device.name for device in devices)
         self._progress.step(f"{self._name}: booting with {', '.join(names)}")
-        script = "\n".join([_NODE_OF, *(self._steps(device) for device in devices)])
+        script = "\n".join([_NODE_OF, "{", *(self._steps(device) for device in devices), "} | drmbench vm each"])
         request = Request(("sh", "-c", script), self._name, names, timeout_s=_BOOT_S + _DEVICE_S * len(devices),
                           shares=(self._folder,))
         try:
@@ -190,21 +190,19 @@ class _Row:
             self._reasons[device.name] = self._last_words(device)
 
     def _steps(self, device: LabDevice) -> str:
-        """Shell code that measures `device` and puts each report in its place in one step."""
+        """Shell code that says how to measure `device`, one line for each report."""
         # By its node: what DRM calls the driver is not the same on all kernels.
         lines = [f"node=$(node_of {shlex.join(device.sysfs)})"]
-        errors = shlex.quote(str(self._folder / f"{device.name}.err"))
         for name, path in self._paths(device).items():
-            final, fresh = shlex.quote(str(path)), shlex.quote(f"{path}.new")
-            words = shlex.join([name, "--size", str(self._plan.size_bytes), "--runs", str(self._plan.runs),
-                                *MEASUREMENTS[name]])
-            lines.append(f'drmbench {words} --device "$node" --json {fresh} > /dev/null 2> {errors} && '
-                         f"mv {fresh} {final}")
-        return " &&\n".join(lines) + f" && rm -f {errors}"
+            words = shlex.join([str(path), name, "--size", str(self._plan.size_bytes), "--runs",
+                                str(self._plan.runs), *MEASUREMENTS[name]])
+            lines.append(f'echo {shlex.quote(words)} --device "$node"')
+        return "\n".join(lines)
 
     def _last_words(self, device: LabDevice) -> str:
-        try:
-            lines = (self._folder / f"{device.name}.err").read_text(encoding="utf-8", errors="replace").splitlines()
-        except OSError:
-            return ""
-        return one_line(lines[-1]).removeprefix("drmbench: ") if lines else ""
+        for path in self._paths(device).values():
+            with contextlib.suppress(OSError):
+                lines = path.with_name(f"{path.name}.err").read_text(encoding="utf-8", errors="replace").splitlines()
+                if lines:
+                    return one_line(lines[-1]).removeprefix("drmbench: ")
+        return ""

@@ -6,6 +6,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,6 +44,10 @@ def is_hidden(path: Path) -> bool:
     return any(folder.is_mount() for folder in between)
 
 
+# Prefixes that other software shares: of these only the standard library is Python's own.
+_COMMON_PREFIXES = (Path("/"), Path("/usr"), Path("/usr/local"))
+
+
 def _resolved(path: str | Path) -> Path:
     return Path(os.path.realpath(path))
 
@@ -54,6 +59,16 @@ def needed(kernel_tree: Path, working: Path) -> list[Path]:
              Path(sys.executable).parent]
     paths += [Path(entry) for entry in os.environ.get("PYTHONPATH", "").split(":") if entry]
     return [_resolved(path) for path in paths if path.is_dir()]
+
+
+def read_by_python() -> list[Path]:
+    """Directories that every start of Python in the guest reads hundreds of files of: environment, library, package.
+
+    On the guest's root each of these reads goes to the host; on a share of their own they are cached.
+    """
+    prefixes = [_resolved(prefix) for prefix in (sys.prefix, sys.base_prefix)]
+    paths = [path for path in prefixes if path not in _COMMON_PREFIXES]
+    return [*paths, _resolved(sysconfig.get_path("stdlib")), _resolved(Path(__file__).parents[1])]
 
 
 def output_directories(command: tuple[str, ...], working: Path) -> list[Path]:
@@ -87,8 +102,9 @@ def plan(command: tuple[str, ...], kernel_tree: Path, working: Path, extra: tupl
                          remedy="write to a directory below it")
     shares = [Share(path, writable=True) for path in writable]
     covered = list(writable)
-    for path in sorted(dict.fromkeys(needed(kernel_tree, working))):
-        if is_hidden(path) and not any(path.is_relative_to(other) for other in covered):
+    hidden = [path for path in needed(kernel_tree, working) if is_hidden(path)]
+    for path in sorted(dict.fromkeys([*hidden, *read_by_python()])):
+        if not any(path.is_relative_to(other) for other in covered):
             shares.append(Share(path, writable=False))
             covered.append(path)
     return sorted(shares, key=lambda share: len(share.path.parts))

@@ -108,10 +108,18 @@ def test_plan_shares_what_is_hidden_and_what_is_written(tmp_path: Path, monkeypa
     tree.mkdir(parents=True)
     work.mkdir()
     monkeypatch.setattr(shares, "is_hidden", lambda path: "hidden" in path.parts)
+    monkeypatch.setattr(shares, "read_by_python", list)
     found = shares.plan(("x", "--json", "r.json"), tree, work, ())
     assert found == [Share(work.resolve(), writable=True), Share(tree.resolve(), writable=False)]
     whole = shares.plan(("x",), tree, work, (tmp_path / "hidden",))
     assert whole == [Share((tmp_path / "hidden").resolve(), writable=True)]
+
+
+def test_what_python_reads_is_cached_unless_the_guest_writes_there(tmp_path: Path) -> None:
+    package = Path(shares.__file__).parents[1]
+    assert Share(package, writable=False) in shares.plan(("x",), tmp_path, tmp_path, ())
+    assert package not in [share.path for share in shares.plan(("x",), tmp_path, tmp_path, (package.parent,))]
+    assert not {Path("/"), Path("/usr")} & {share.path for share in shares.plan(("x",), tmp_path, tmp_path, ())}
 
 
 def test_the_root_directory_and_a_file_are_refused(tmp_path: Path) -> None:
