@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* v3d, panfrost, lima, msm and nouveau: one call makes a buffer, one tells its offset (include/uapi/drm). */
+/* v3d, panfrost, panthor, lima, msm and nouveau: one call makes a buffer, one tells its offset (include/uapi/drm). */
 struct drm_v3d_create_bo {
     uint32_t size;
     uint32_t flags;
@@ -28,6 +28,22 @@ struct drm_panfrost_mmap_bo {
 };
 #define DRM_IOCTL_PANFROST_CREATE_BO DRM_IOWR(DRM_COMMAND_BASE + 0x02, struct drm_panfrost_create_bo)
 #define DRM_IOCTL_PANFROST_MMAP_BO DRM_IOWR(DRM_COMMAND_BASE + 0x03, struct drm_panfrost_mmap_bo)
+
+#define DRM_PANTHOR_BO_WB_MMAP (1 << 1)
+struct drm_panthor_bo_create {
+    uint64_t size;
+    uint32_t flags;
+    uint32_t exclusive_vm_id;
+    uint32_t handle;
+    uint32_t pad;
+};
+struct drm_panthor_bo_mmap_offset {
+    uint32_t handle;
+    uint32_t pad;
+    uint64_t offset;
+};
+#define DRM_IOCTL_PANTHOR_BO_CREATE DRM_IOWR(DRM_COMMAND_BASE + 0x05, struct drm_panthor_bo_create)
+#define DRM_IOCTL_PANTHOR_BO_MMAP_OFFSET DRM_IOWR(DRM_COMMAND_BASE + 0x06, struct drm_panthor_bo_mmap_offset)
 
 struct drm_lima_gem_create {
     uint32_t size;

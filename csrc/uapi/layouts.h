@@ -14,6 +14,7 @@
 #include <linux/udmabuf.h>
 #include <qxl_drm.h>
 #include <radeon_drm.h>
+#include <vc4_drm.h>
 #include <virtgpu_drm.h>
 #include <xf86drm.h>
 

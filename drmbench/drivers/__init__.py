@@ -3,7 +3,15 @@
 
 from drmbench.drivers.amdgpu import AmdgpuBackend
 from drmbench.drivers.dumb import DumbBackend
-from drmbench.drivers.embedded import LimaBackend, MsmBackend, NouveauBackend, PanfrostBackend, V3dBackend
+from drmbench.drivers.embedded import (
+    LimaBackend,
+    MsmBackend,
+    NouveauBackend,
+    PanfrostBackend,
+    PanthorBackend,
+    V3dBackend,
+    Vc4Backend,
+)
 from drmbench.drivers.etnaviv import EtnavivBackend
 from drmbench.drivers.i915 import I915Backend
 from drmbench.drivers.protocol import DrmBackend
@@ -21,9 +29,11 @@ DRM_BACKENDS: tuple[type[DrmBackend], ...] = (
     MsmBackend,
     NouveauBackend,
     PanfrostBackend,
+    PanthorBackend,
     QxlBackend,
     RadeonBackend,
     V3dBackend,
+    Vc4Backend,
     VirtioGpuBackend,
     XeBackend,
 )
