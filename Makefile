@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Every target sets up what it needs by itself; see scripts/setup.
 .POSIX:
-.PHONY: help run test test-unit test-vm lint bench clean
+.PHONY: help run test test-all test-unit test-vm matrix lint bench clean
 
 help: ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
@@ -9,14 +9,20 @@ help: ## Show this
 run: ## First-touch faults of this machine's GPU, or of vkms in a VM (ARGS=...)
 	@scripts/main-job $(ARGS)
 
-test: ## Everything below: lint, unit tests, tests in a VM
+test: ## Lint, unit tests, tests in a VM
 	@scripts/test lint unit vm lab
+
+test-all: ## The same, and the other kernels and arm64 (long)
+	@scripts/test lint unit vm lab kernels arm64
 
 test-unit: ## Unit tests, which need no GPU
 	@scripts/test unit
 
 test-vm: ## Tests on every lab device in a VM, and tests of the VM itself
 	@scripts/test vm lab
+
+matrix: ## Every kernel times every lab device, in one table (resumes; ARGS=...)
+	@scripts/matrix $(ARGS)
 
 lint: ## ruff and mypy --strict
 	@scripts/test lint

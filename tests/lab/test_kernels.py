@@ -24,7 +24,7 @@ DRMBENCH = [sys.executable, "-m", "drmbench"]
 LIMIT_S = 1200
 DEVICES = ("vkms", "vgem", "bochs", "cirrus", "qxl", "virtio-gpu", "radeon")
 FAULTS = "fault-latency --size 4MiB --runs 1 --access all --phase cold --no-baseline --json faults.json"
-POPULATE = ("compare-populate --device vgem --size 4MiB --runs 1 --no-baseline "
+POPULATE = ("compare-populate --device vgem --device virtio_gpu --device qxl --size 4MiB --runs 1 --no-baseline "
             "--strategies lazy,map-populate,touch --json populate.json")
 
 # Faults of 1024 pages: of a write pass, of a read pass, of a write pass after a read pass.
@@ -92,8 +92,11 @@ def test_vkms_was_built_for_the_kernel(run: Run) -> None:
     assert "vkms" in record.built
 
 
-def test_populate_does_something_before_5_16_only(run: Run) -> None:
-    (result,) = run.populate["results"]
-    verdicts = {name: strategy["verdict"] for name, strategy in result["strategies"].items()}
-    assert verdicts["map-populate"] == ("real" if run.kernel == "debian-5.10" else "no-op")
-    assert verdicts["touch"] == "real"
+def test_populate_does_something_for_gem_shmem_before_5_16_only(run: Run) -> None:
+    verdicts = {result["target"]["driver"]: {name: strategy["verdict"] for name, strategy in
+                                             result["strategies"].items()} for result in run.populate["results"]}
+    shmem = "real" if run.kernel == "debian-5.10" else "no-op"
+    assert {driver: by["map-populate"] for driver, by in verdicts.items()} == {
+        "vgem": shmem, "virtio_gpu": shmem, "qxl": "no-op",
+    }
+    assert {by["touch"] for by in verdicts.values()} == {"real"}
