@@ -237,6 +237,17 @@ class Span:
         _finish(lib.drmbench_touch_count(self._native, data, stop), stop)
         return faults
 
+    def count_faults_in_child(self) -> NDArray[np.uint8]:
+        """The same in a forked child, which finds of the mapping what fork() copied.
+
+        Raises TouchFaultError of the child's touch, OSError(ECHILD) where the child died of anything else.
+        """
+        faults = np.zeros(self.order.size, dtype=np.uint8)
+        stop = ffi.new("struct drmbench_stop *")
+        data = ffi.cast("uint8_t *", ffi.from_buffer(faults))
+        _finish(lib.drmbench_touch_count_in_child(self._native, data, stop), stop)
+        return faults
+
     def time_touches(self, faults: NDArray[np.uint8], faulted: Histogram, hit: Histogram) -> Stage:
         """Touch once, each touch timed alone and sorted by `faults`, shape (touches,). Raises TouchFaultError."""
         if faults.shape != self.order.shape or faults.dtype != np.uint8:

@@ -104,6 +104,11 @@ struct drmbench_stop {
 int drmbench_touch_count(const struct drmbench_span *span, uint8_t *faults,
                          struct drmbench_stop *stop);
 
+/* child.c: the same in a forked child, which finds of the mapping what fork() copied. -ECHILD: the child died of
+ * something else; -EAGAIN, -ENOMEM: there can be none. */
+int drmbench_touch_count_in_child(const struct drmbench_span *span, uint8_t *faults,
+                                  struct drmbench_stop *stop);
+
 /* Time every single touch. Touch i goes to `faulted` where faults[i] is not 0, else to
  * `hit`; both are added to. stage->ns is the sum of the single times, less the clock's
  * overhead for each. */

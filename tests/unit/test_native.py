@@ -95,6 +95,38 @@ class TestTouch:
             span(address, order=[PAGES])
 
 
+class TestChild:
+    """A forked child counts for itself, and finds of a mapping what fork() copied."""
+
+    @pytest.fixture
+    def private(self) -> Iterator[int]:
+        """A private mapping of 23 written pages."""
+        mapped, _stage = native.timed_mmap(0, PAGES * PAGE, RW, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0)
+        span(mapped).count_faults()
+        yield mapped
+        native.timed_munmap(mapped, PAGES * PAGE)
+
+    def test_copied_page_tables_take_no_fault_to_read_and_one_to_write(self, private: int) -> None:
+        assert span(private, native.READ).count_faults_in_child().sum() == 0
+        assert list(span(private).count_faults_in_child()) == [1] * PAGES
+
+    def test_a_shared_mapping_of_a_file_is_not_copied_but_faults_again(self, address: int) -> None:
+        span(address).count_faults()
+        assert list(span(address).count_faults_in_child()) == [1] * PAGES
+        assert span(address).count_faults().sum() == 0
+
+    def test_what_the_child_does_not_have_is_its_segfault_and_no_death(self, private: int) -> None:
+        native.timed_madvise(private, PAGES * PAGE, mmap.MADV_DONTFORK)
+        with pytest.raises(native.TouchFaultError) as fault:
+            span(private, native.READ).count_faults_in_child()
+        assert (fault.value.signal_number, fault.value.address) == (signal.SIGSEGV, private)
+
+    def test_no_child_is_left(self, private: int) -> None:
+        span(private).count_faults_in_child()
+        with pytest.raises(ChildProcessError):
+            os.waitpid(-1, os.WNOHANG)
+
+
 class TestSignals:
     """A page that cannot be had ends the pass, not the process."""
 

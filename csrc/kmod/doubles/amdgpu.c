@@ -41,6 +41,8 @@ module_param_named(visible_mib, config.visible_mib, uint, 0444);
 MODULE_PARM_DESC(visible_mib, "part of VRAM that the CPU can reach; 0: all");
 module_param_named(gtt_mib, config.gtt_mib, uint, 0444);
 MODULE_PARM_DESC(gtt_mib, "size of the GTT");
+module_param_named(prefault_pages, config.prefault_pages, uint, 0644);
+MODULE_PARM_DESC(prefault_pages, "pages that a fault maps; 0: as many as TTM does");
 
 static char *fault = "none";
 module_param(fault, charp, 0444);

@@ -183,6 +183,7 @@ static vm_fault_t double_vm_fault(struct vm_fault *vmf)
 {
 	struct vm_area_struct *vma = vmf->vma;
 	struct ttm_buffer_object *ttm = vma->vm_private_data;
+	unsigned int prefault = READ_ONCE(ttm_to_double(ttm->bdev)->config->prefault_pages);
 	vm_fault_t ret = ttm_bo_vm_reserve(ttm, vmf);
 	int unplug;
 
@@ -192,7 +193,7 @@ static vm_fault_t double_vm_fault(struct vm_fault *vmf)
 		ret = make_visible(ttm);
 		if (!ret)
 			ret = ttm_bo_vm_fault_reserved(vmf, vma->vm_page_prot,
-						       TTM_BO_VM_NUM_PREFAULT);
+						       prefault ?: TTM_BO_VM_NUM_PREFAULT);
 		drm_dev_exit(unplug);
 	} else {
 		ret = ttm_bo_vm_dummy_page(vmf, vma->vm_page_prot);

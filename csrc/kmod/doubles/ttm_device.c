@@ -149,6 +149,7 @@ int double_probe(struct platform_device *pdev, const struct drm_driver *driver,
 	dd = devm_drm_dev_alloc(parent, driver, struct double_device, drm);
 	if (IS_ERR(dd))
 		return PTR_ERR(dd);
+	dd->config = config;
 	dd->fault = config->fault;
 	dd->gtt_size = (u64)config->gtt_mib * SZ_1M;
 	ret = make_vram(dd, (u64)config->vram_mib * SZ_1M);

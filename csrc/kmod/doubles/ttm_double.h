@@ -42,11 +42,13 @@ struct double_config {
 	unsigned int vram_mib;
 	unsigned int visible_mib;	/* what the CPU can reach of it; 0: all */
 	unsigned int gtt_mib;
+	unsigned int prefault_pages;	/* a fault maps so many at most, read at each; 0: as TTM */
 	enum double_fault fault;
 };
 
 struct double_device {
 	struct drm_device drm;
+	const struct double_config *config;
 	struct ttm_device ttm;
 	u64 vram_size;
 	u64 visible_size;
