@@ -10,6 +10,7 @@ HERE = Path(__file__).parent
 ffibuilder = FFI()
 ffibuilder.cdef((HERE / "contract.h").read_text())
 ffibuilder.cdef((HERE / "libdrm.cdef").read_text())
+ffibuilder.cdef((HERE / "syscalls.cdef").read_text())
 for layouts in sorted((HERE.parent / "uapi").glob("*.cdef")):
     ffibuilder.cdef(layouts.read_text())
 ffibuilder.set_source(
@@ -17,5 +18,10 @@ ffibuilder.set_source(
     """
     #include "drmbench.h"
     #include "layouts.h"
+    #include <sys/ioctl.h>
+    #include <sys/mman.h>
+    #include <sys/prctl.h>
+    #include <sys/uio.h>
+    #include <unistd.h>
     """,
 )

@@ -119,3 +119,26 @@ int drmbench_touch_time(const struct drmbench_span *span, const uint8_t *faults,
 /* Touch everything inside one pair of clock reads. */
 int drmbench_touch_sum(const struct drmbench_span *span, struct drmbench_stage *stage,
                        struct drmbench_stop *stop);
+
+/* ---- memory.c: a range of mapped memory, read or written whole under the guard ----- */
+
+/* Each returns 0, or -EFAULT where a signal ended it: *stop says which one and where, and
+ * stop->touches_done is the number of bytes before it. Memory is accessed in aligned words of
+ * 8 bytes where address and size allow it, never otherwise than once. */
+int drmbench_memory_read(uint64_t address, uint64_t size_bytes, uint8_t *out,
+                         struct drmbench_stop *stop);
+int drmbench_memory_write(uint64_t address, uint64_t size_bytes, const uint8_t *data,
+                          struct drmbench_stop *stop);
+
+/* The pattern of a seed: the word at byte `offset_bytes` of a buffer differs from its other
+ * words and from other seeds', so a page in the wrong place shows. address, size and offset are
+ * multiples of 8, else -EINVAL. */
+int drmbench_memory_fill(uint64_t address, uint64_t size_bytes, uint64_t seed,
+                         uint64_t offset_bytes, struct drmbench_stop *stop);
+/* *equal_bytes: how many bytes from the start (whole words) hold the pattern; size_bytes: all. */
+int drmbench_memory_compare(uint64_t address, uint64_t size_bytes, uint64_t seed,
+                            uint64_t offset_bytes, uint64_t *equal_bytes,
+                            struct drmbench_stop *stop);
+/* *equal_bytes: how many bytes from the start are `byte`. */
+int drmbench_memory_compare_byte(uint64_t address, uint64_t size_bytes, uint8_t byte,
+                                 uint64_t *equal_bytes, struct drmbench_stop *stop);

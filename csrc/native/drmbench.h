@@ -25,6 +25,15 @@ struct drmbench_guard {
     struct drmbench_stop *stop;
 };
 
+/* A guard for the range, with *stop cleared; arm it in the function that calls sigsetjmp(). */
+static inline struct drmbench_guard drmbench_guard_around(uint64_t address, uint64_t size_bytes,
+                                                          struct drmbench_stop *stop)
+{
+    struct drmbench_guard guard = {.first = address, .last = address + size_bytes, .stop = stop};
+    *stop = (struct drmbench_stop){0};
+    return guard;
+}
+
 int drmbench_guard_arm(struct drmbench_guard *guard);
 void drmbench_guard_disarm(void);
 

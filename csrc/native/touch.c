@@ -60,24 +60,13 @@ static void time_touches(const struct drmbench_span *span, uint64_t first, uint6
         time_block(span, first, last, ticks, stop, DRMBENCH_CPU_COUNTER, DRMBENCH_WRITE_NOTHING);
 }
 
-static struct drmbench_guard guard_of(const struct drmbench_span *span, struct drmbench_stop *stop)
-{
-    struct drmbench_guard guard = {
-        .first = span->address,
-        .last = span->address + span->size_bytes,
-        .stop = stop,
-    };
-    *stop = (struct drmbench_stop){0};
-    return guard;
-}
-
 int drmbench_touch_time(const struct drmbench_span *span, const uint8_t *faults,
                         struct drmbench_histogram *faulted, struct drmbench_histogram *hit,
                         struct drmbench_stage *stage, struct drmbench_stop *stop)
 {
     /* Written here, so that the stack's own pages do not fault in the loop. */
     uint64_t ticks[BLOCK_TOUCHES] = {0};
-    struct drmbench_guard guard = guard_of(span, stop);
+    struct drmbench_guard guard = drmbench_guard_around(span->address, span->size_bytes, stop);
     struct drmbench_probe probe;
     int status = drmbench_guard_arm(&guard);
 
@@ -112,7 +101,7 @@ static uint64_t faults_so_far(void)
 int drmbench_touch_count(const struct drmbench_span *span, uint8_t *faults,
                          struct drmbench_stop *stop)
 {
-    struct drmbench_guard guard = guard_of(span, stop);
+    struct drmbench_guard guard = drmbench_guard_around(span->address, span->size_bytes, stop);
     int status = drmbench_guard_arm(&guard);
 
     if (status)
@@ -138,7 +127,7 @@ int drmbench_touch_count(const struct drmbench_span *span, uint8_t *faults,
 int drmbench_touch_sum(const struct drmbench_span *span, struct drmbench_stage *stage,
                        struct drmbench_stop *stop)
 {
-    struct drmbench_guard guard = guard_of(span, stop);
+    struct drmbench_guard guard = drmbench_guard_around(span->address, span->size_bytes, stop);
     struct drmbench_probe probe;
     int status = drmbench_guard_arm(&guard);
 
