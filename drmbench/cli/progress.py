@@ -65,9 +65,9 @@ class ProgressOnStderr:
 
             self._bar = Progress(
                 BarColumn(bar_width=20), MofNCompleteColumn(), TextColumn("{task.description}", markup=False),
-                console=Console(stderr=True), transient=True,
+                console=Console(stderr=True), transient=True, auto_refresh=False,  # no thread beside a measurement
             )
             self._task = self._bar.add_task(text, total=self._total)
             self._bar.start()
         if self._task is not None:
-            self._bar.update(self._task, completed=self._done, description=text)
+            self._bar.update(self._task, completed=self._done, description=text, refresh=True)
