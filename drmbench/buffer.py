@@ -155,6 +155,11 @@ class Buffer:
             raise RuntimeError("the buffer is not alive: use it inside its with block")
         return self._object
 
+    @property
+    def handle(self) -> int:
+        """Its GEM handle on the open file it was made with, or its descriptor where there is no DRM."""
+        return self._alive.handle
+
     @contextlib.contextmanager
     def _step(self, name: str) -> Iterator[None]:
         try:
@@ -180,10 +185,15 @@ class Buffer:
                 address, stage = timed_mmap(hint, self.size_bytes, prot, place.flags | flags, place.fd, place.offset)
         return Mapping(self.who, address, self.size_bytes, stage, place.fd if place.sync else None)
 
-    def destroy(self) -> Stage:
-        """Give the handle back, once."""
-        gone, self._object = self._alive, None
+    def forget(self) -> None:
+        """Leave the handle alone from now on: the open file that it belongs to is about to be closed, or is."""
+        self._object = None
         while self._owned:
             os.close(self._owned.pop())
+
+    def destroy(self) -> Stage:
+        """Give the handle back, once."""
+        gone = self._alive
+        self.forget()
         with self._step("destroy"):
             return self._backend.destroy(gone)

@@ -31,6 +31,18 @@ def interrupted(finished_runs: int) -> Caveat:
                   "let it finish, or ask for fewer --runs")
 
 
+def verify_interrupted(finished_cases: int) -> Caveat:
+    """Ctrl-C or SIGTERM ended `drmbench verify` early."""
+    return Caveat("interrupted", f"interrupted; these are the {finished_cases} cases that had ended",
+                  "let it finish, or ask for fewer with --case")
+
+
+def kernel_log_unread(problem: str) -> Caveat:
+    """/dev/kmsg cannot be read, so a kernel warning is only seen where it taints the kernel for the first time."""
+    return Caveat("kernel-log-unread", f"/dev/kmsg: {problem}: warnings of the kernel do not fail a case",
+                  "run as root, or sysctl kernel.dmesg_restrict=0")
+
+
 def size_reduced(label: str, wanted: str, used: str) -> Caveat:
     """The default size did not fit on a device."""
     return Caveat("size-reduced", f"{label}: the default {wanted} does not fit, measured with {used}",

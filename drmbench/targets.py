@@ -46,6 +46,7 @@ class Target:
 
     `open` gives the back-end inside a with block and closes everything after it; `kinds` are its buffer
     kinds, the default first. `role`: named by the user, found by looking, or a baseline that runs along.
+    `on_fd` makes the back-end on a descriptor of `node` that the caller opened, None where there is no node.
     """
 
     kind: Literal["drm", "baseline"]
@@ -55,6 +56,7 @@ class Target:
     kinds: tuple[str, ...]
     role: Role
     open: Callable[[], contextlib.AbstractContextManager[Backend]]
+    on_fd: Callable[[int], Backend] | None = None
 
     @property
     def label(self) -> str:
@@ -98,7 +100,7 @@ def _drm_targets(device: DrmDevice, *, role: Role) -> list[Target]:
     driver = device.driver
     found = [
         Target("drm", node, driver.name, driver.description, kinds_with_prime(backend), role,
-               _opener(node, _with_prime(backend)))
+               _opener(node, _with_prime(backend)), _with_prime(backend))
         for node, backend in _backends_of(device)
     ]
     if not found:
@@ -143,11 +145,11 @@ def _baseline(spec: str, *, role: Role, writing: bool) -> Target | None:
 def _dma_buf(spec: str, *, role: Role) -> Target | None:
     if spec == "udmabuf":
         return Target("baseline", UDMABUF, spec, "dma-buf over a memfd", UdmabufBackend.kinds, role,
-                      _opener(UDMABUF, UdmabufBackend))
+                      _opener(UDMABUF, UdmabufBackend), UdmabufBackend)
     if spec.startswith("dma-heap:") and "/" not in spec:
         node = f"{DMA_HEAPS}/{spec.removeprefix('dma-heap:')}"
         return Target("baseline", node, spec, "dma-buf of a DMA heap", DmaHeapBackend.kinds, role,
-                      _opener(node, DmaHeapBackend))
+                      _opener(node, DmaHeapBackend), DmaHeapBackend)
     return None
 
 

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 _RANGE = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) ")
@@ -26,6 +27,34 @@ def vm_flags(address: int) -> list[str]:
             elif inside and line.startswith("VmFlags:"):
                 return line.split()[1:]
     return []
+
+
+@dataclass(frozen=True, slots=True)
+class Vma:
+    """One line of /proc/self/maps: first <= address < last, "rw-s", file offset in bytes, path or ""."""
+
+    first: int
+    last: int
+    permissions: str
+    offset: int
+    path: str
+
+    @property
+    def shared(self) -> bool:
+        """Whether it was mapped MAP_SHARED, as every DRM mapping is that a driver does not let be private."""
+        return self.permissions.endswith("s")
+
+
+def vmas(first: int = 0, last: int = 1 << 64) -> list[Vma]:
+    """The VMAs that overlap first <= address < last, in order; all of the process without arguments."""
+    found = []
+    with Path("/proc/self/maps").open(encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            bounds, permissions, offset, _device, _inode, *path = line.rstrip("\n").split(maxsplit=5)
+            start, end = (int(part, 16) for part in bounds.split("-"))
+            if start < last and end > first:
+                found.append(Vma(start, end, permissions, int(offset, 16), path[0] if path else ""))
+    return found
 
 
 def describe_skip(flags: list[str]) -> str | None:

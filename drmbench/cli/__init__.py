@@ -21,6 +21,7 @@ COMMANDS = {
     "devices": ("drmbench.cli.devices", "List the DRM nodes and what drmbench can do with each."),
     "fault-latency": ("drmbench.cli.fault_latency", "Time and count the first touches of mapped buffers."),
     "compare-populate": ("drmbench.cli.compare_populate", "Prove which populate strategies did anything."),
+    "verify": ("drmbench.cli.verify", "Check the kernel's mmap rules on each device, case by case."),
     "show": ("drmbench.cli.show", "Print a saved JSON report again."),
     "schema": ("drmbench.cli.schema", "Print the JSON Schema of the reports."),
     "vm": ("drmbench.cli.vm", "Run any of this on real DRM drivers in a virtual machine."),

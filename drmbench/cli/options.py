@@ -20,7 +20,8 @@ F = TypeVar("F", bound="Callable[..., Any]")
 ACCESSES: tuple[Access, ...] = ("write", "read", "read-then-write")
 
 
-def _size(value: str) -> int:
+def size(value: str) -> int:
+    """Bytes of a whole number of pages, as --size takes them. Raises click.BadParameter."""
     try:
         size_bytes = parse_bytes(value)
     except ValueError as error:
@@ -70,7 +71,7 @@ def measuring_options(command: F) -> F:
                      help="Node, driver name, IGT filter (drm:, pci:, sys:), anon, memfd or file:PATH; repeatable. "
                           "Default: DRMBENCH_DEVICE, IGT_DEVICE, else every usable node."),
         click.option("--buffer", metavar="KIND", help="Buffer kind, or all. Default: the back-end's first."),
-        click.option("--size", "size_bytes", type=_size, metavar="SIZE",
+        click.option("--size", "size_bytes", type=size, metavar="SIZE",
                      help="Buffer size. Default: 64MiB, halved until it fits the device."),
         click.option("--access", type=click.Choice([*ACCESSES, "all"]), default="write", show_default=True,
                      help="How pages are touched."),

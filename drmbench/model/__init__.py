@@ -42,13 +42,21 @@ from drmbench.model.fault_latency import (
     Mechanism,
     TouchPass,
 )
+from drmbench.model.verify import (
+    CaseVerdict,
+    KnownBehaviour,
+    VerifyParameters,
+    VerifyReport,
+    VerifyResult,
+)
 
-Report = FaultLatencyReport | ComparePopulateReport
+Report = FaultLatencyReport | ComparePopulateReport | VerifyReport
 
 __all__ = [
     "SCHEMA_VERSION",
     "STAGES",
     "Access",
+    "CaseVerdict",
     "Caveat",
     "ClockInfo",
     "ComparePopulateReport",
@@ -62,6 +70,7 @@ __all__ = [
     "FaultLatencyReport",
     "FaultLatencyResult",
     "HistogramBin",
+    "KnownBehaviour",
     "Mechanism",
     "Order",
     "Parameters",
@@ -74,4 +83,7 @@ __all__ = [
     "TargetInfo",
     "TouchPass",
     "Verdict",
+    "VerifyParameters",
+    "VerifyReport",
+    "VerifyResult",
 ]

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from drmbench.model import FaultLatencyReport
+from drmbench.model import FaultLatencyReport, VerifyReport
 from drmbench.render.compare_populate import compare_populate_document
 from drmbench.render.csv_rows import render_csv
 from drmbench.render.fault_latency import fault_latency_document
 from drmbench.render.markdown import render_markdown
 from drmbench.render.table import render_table
+from drmbench.render.verify import verify_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +24,8 @@ def document_of(report: Report, *, histogram: bool = False) -> Document:
     """The report as tables and lines; `histogram` adds one for each fault-latency result."""
     if isinstance(report, FaultLatencyReport):
         return fault_latency_document(report, histogram=histogram)
+    if isinstance(report, VerifyReport):
+        return verify_document(report)
     return compare_populate_document(report)
 
 

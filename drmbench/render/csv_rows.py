@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from drmbench.model import FaultLatencyReport
+from drmbench.model import ComparePopulateReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ def _rows(report: Report) -> Iterator[dict[str, object]]:
     for result in report.results:
         tree = msgspec.to_builtins(result)
         shared = {"kernel": report.environment.kernel, **dict(_flat(tree))}
-        if isinstance(report, FaultLatencyReport):
+        if not isinstance(report, ComparePopulateReport):
             yield shared
             continue
         for name, strategy in tree["strategies"].items():

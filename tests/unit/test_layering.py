@@ -17,7 +17,7 @@ LEAVES = {"units", "errors", "model"}
 NO_NATIVE = {"render", "stats", "store", *LEAVES}
 NATIVE_SIDE = {
     "_native", "native", "device", "buffer", "drivers", "targets", "workloads", "measurement", "runner", "results",
-    "calibration", "inventory", "environment",
+    "calibration", "inventory", "environment", "conformance",
 }
 
 
@@ -65,7 +65,9 @@ class TestImports:
 
 
 class TestLaziness:
-    @pytest.mark.parametrize("arguments", [["--help"], ["fault-latency", "--help"], ["vm", "--help"]])
+    @pytest.mark.parametrize("arguments", [
+        ["--help"], ["fault-latency", "--help"], ["verify", "--help"], ["vm", "--help"],
+    ])
     def test_help_loads_nothing_heavy(self, arguments: list[str]) -> None:
         program = (
             "import sys; from drmbench import cli; cli.run(sys.argv[1:]); "

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: MIT
+"""The cases, one file for a group; MODULES is where a new one is entered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from drmbench.conformance.case import Case
+from drmbench.conformance.cases import fake_offset, mmap_contract
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+MODULES: tuple[ModuleType, ...] = (mmap_contract, fake_offset)
+
+CASES: tuple[Case, ...] = tuple(
+    value for module in MODULES for value in vars(module).values() if isinstance(value, Case)
+)
+"""Every case, group by group, in the order of the files."""

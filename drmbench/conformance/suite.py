@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: MIT
+"""From options to a VerifyReport: which cases on which buffers, each judged, with what could mislead."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from drmbench import caveats
+from drmbench.buffer import TooLargeError
+from drmbench.conformance.case import DEFAULT_TIME_LIMIT_S
+from drmbench.conformance.isolation import Ended, Place, run_apart, run_case
+from drmbench.conformance.kernel_log import KernelLog
+from drmbench.conformance.known import load_known
+from drmbench.conformance.results import entries_for, outdated, result_of
+from drmbench.conformance.selection import select
+from drmbench.conformance.subject import Subject, open_file
+from drmbench.conformance.verdict import judged
+from drmbench.environment import describe_environment, simulation_of
+from drmbench.errors import EXIT_ERROR, EXIT_OK, EXIT_UNSUPPORTED, DrmbenchError
+from drmbench.measurement import check_memory
+from drmbench.model import SCHEMA_VERSION, VerifyParameters, VerifyReport
+from drmbench.targets import find_targets, select_kinds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from drmbench.conformance.case import Case
+    from drmbench.conformance.verdict import Judgement
+    from drmbench.measurement import Progress
+    from drmbench.model import Caveat, KnownBehaviour, VerifyResult
+    from drmbench.targets import Target
+
+DEFAULT_SIZE_BYTES = 256 << 10
+_EMULATED_TIME_FACTOR = 6.0
+_COPIES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyOptions:
+    """What `drmbench verify` was asked for; `globs` empty are all cases."""
+
+    devices: tuple[str, ...] = ()
+    buffer: str | None = None
+    size_bytes: int = DEFAULT_SIZE_BYTES
+    globs: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Verification:
+    """A run of the suite: `failures` are targets the user named and that could not be used."""
+
+    options: VerifyOptions
+    log: KernelLog
+    known: Sequence[KnownBehaviour]
+    time_factor: float
+    results: list[VerifyResult] = field(default_factory=list)
+    notes: list[Caveat] = field(default_factory=list)
+    failures: list[DrmbenchError] = field(default_factory=list)
+    interrupted: bool = False
+
+    def run(self, pairs: Sequence[tuple[Target, str]], cases: Sequence[Case], progress: Progress) -> None:
+        """Every case on every (target, buffer kind); Ctrl-C keeps what is finished."""
+        progress.start(len(pairs) * len(cases))
+        looked_at: set[tuple[str | None, str]] = set()
+        try:
+            for target, kind in pairs:
+                place = Place(target, kind, self.options.size_bytes, self.time_factor)
+                if not self._usable(place):
+                    continue
+                once = (target.node, target.driver) in looked_at
+                looked_at.add((target.node, target.driver))
+                for case in cases:
+                    if case.per == "buffer" or not once:
+                        progress.now(f"{target.buffer_label(kind)}: {case.name}")
+                        self._note(case, place, run_case(case, place, self.log))
+                    progress.advance()
+        except KeyboardInterrupt:
+            self.interrupted = True
+
+    def _usable(self, place: Place) -> bool:
+        """Whether a buffer of this kind can be made and mapped at all, tried in a process of its own."""
+        label = place.target.buffer_label(place.kind)
+        try:
+            # Cases hold a few buffers and their copies at once.
+            check_memory(place.target, place.size_bytes * _COPIES)
+            ended = run_apart(lambda: _try(place), DEFAULT_TIME_LIMIT_S * place.time_factor, self.log)
+            judgement = ended.judgement
+            if judgement.verdict != "pass" or ended.kernel_log:
+                raise _unusable(label, judgement, ended.kernel_log)
+        except DrmbenchError as error:
+            if place.target.role == "named" and self.options.buffer != "all":
+                self.failures.append(error)
+            self.notes.append(caveats.not_measured(error))
+            return False
+        return True
+
+    def _note(self, case: Case, place: Place, ended: Ended) -> None:
+        entries = entries_for(self.known, case, place, os.uname().release)
+        result = result_of(case, place, ended, entries)
+        self.results.append(result)
+        if result.verdict == "pass":
+            label = place.target.buffer_label(place.kind)
+            self.notes += [outdated(label, entry) for entry in entries]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The report, why named targets are missing from it, and whether Ctrl-C cut it short."""
+
+    report: VerifyReport
+    failures: list[DrmbenchError]
+    interrupted: bool
+
+    @property
+    def exit_status(self) -> int:
+        """0: every executed case passed or is known; 77: all were skipped; else 1, as where none was executed."""
+        verdicts = {result.verdict for result in self.report.results}
+        if self.failures or self.interrupted or not verdicts or verdicts & {"fail", "broken"}:
+            return EXIT_ERROR
+        return EXIT_UNSUPPORTED if verdicts == {"skip"} else EXIT_OK
+
+
+def run_verify(options: VerifyOptions, cases: Sequence[Case], progress: Progress) -> Outcome:
+    """Run the selected ones of `cases`, and build the report of those that finished.
+
+    Raises UsageError for a glob without a match, DrmbenchError where no target can be used, KeyboardInterrupt
+    where nothing had finished.
+    """
+    chosen = select(cases, options.globs)
+    targets, unusable = find_targets(options.devices, writing=True, floor=False)
+    pairs = select_kinds(targets, options.buffer)
+    environment = describe_environment(None)
+    with KernelLog() as log:
+        suite = Verification(options, log, load_known(), _EMULATED_TIME_FACTOR if environment.emulated else 1.0)
+        suite.notes += [caveats.not_measured(error) for error in unusable]
+        if log.problem:
+            suite.notes.append(caveats.kernel_log_unread(log.problem))
+        suite.run(pairs, chosen, progress)
+    if not suite.results:
+        raise _nothing_ran(suite)
+    suite.notes += _simulations(targets)
+    if suite.interrupted:
+        suite.notes.insert(0, caveats.verify_interrupted(len(suite.results)))
+    parameters = VerifyParameters(list(options.devices), options.buffer, options.size_bytes, list(options.globs))
+    notes = caveats.without_repeats(suite.notes)
+    report = VerifyReport(SCHEMA_VERSION, environment, parameters, suite.results, notes)
+    return Outcome(report, suite.failures, suite.interrupted)
+
+
+def _simulations(targets: Sequence[Target]) -> Iterator[Caveat]:
+    for target in targets:
+        what = simulation_of(target.driver, target.description) if target.kind == "drm" else None
+        if what is not None:
+            yield caveats.simulated_driver(target.driver, what)
+
+
+def _try(place: Place) -> Judgement:
+    def made() -> None:
+        with open_file(place.target) as file:
+            subject = Subject(place.target, place.kind, place.size_bytes, file, place.time_factor)
+            with subject.mapped():
+                pass
+
+    return judged(made)
+
+
+def _unusable(label: str, judgement: Judgement, kernel_log: list[str]) -> DrmbenchError:
+    cls = TooLargeError if judgement.too_large else DrmbenchError
+    if kernel_log:
+        return cls(label, "make and map a buffer", reason=f"the kernel complains: {kernel_log[0]}")
+    if judgement.verdict == "broken":
+        return cls(label, "make and map a buffer", reason=judgement.reason)
+    return cls(label, judgement.what, reason=judgement.actual, remedy="try another --buffer or --size")
+
+
+def _nothing_ran(suite: Verification) -> BaseException:
+    if suite.interrupted:
+        return KeyboardInterrupt()
+    if suite.failures:
+        return suite.failures[0]
+    left_out = [note for note in suite.notes if note.id == "not-measured"]
+    reason = left_out[-1].message if left_out else "no case was run"
+    return DrmbenchError("verify", "run", reason=reason, remedy="drmbench verify --list shows what there is")
