@@ -95,7 +95,10 @@ def show(as_json: bool) -> None:
 @click.option("--runs", type=click.IntRange(1, 1000), default=3, show_default=True, help="Runs of each measurement.")
 @click.option("--again", is_flag=True, help="Measure what is finished once more.")
 @click.option("--json", "json_path", metavar="FILE", help="Write all reports there as one document; - is stdout.")
-def matrix(kernels: str, devices: str, size: str, runs: int, again: bool, json_path: str | None) -> int:
+@click.option("--format", "format_name", type=click.Choice(["table", "markdown"]), default="table", show_default=True,
+              help="A row for each kernel, device and buffer, or a column for each kernel.")
+def matrix(kernels: str, devices: str, size: str, runs: int, again: bool, json_path: str | None,
+           format_name: str) -> int:
     """Compare the drivers over the kernels: faults, stages, populate.
 
     One machine a kernel measures all devices, or one each where that fails.
@@ -105,6 +108,7 @@ def matrix(kernels: str, devices: str, size: str, runs: int, again: bool, json_p
 
     from drmbench.store import destination  # noqa: PLC0415
     from drmbench.vm.matrix import make_plan, run  # noqa: PLC0415
+    from drmbench.vm.matrix_markdown import as_markdown  # noqa: PLC0415
     from drmbench.vm.matrix_table import as_document, as_text  # noqa: PLC0415
 
     plan = make_plan(kernels, devices, size, runs, again=again)
@@ -112,7 +116,7 @@ def matrix(kernels: str, devices: str, size: str, runs: int, again: bool, json_p
         file = stack.enter_context(destination(json_path)) if json_path is not None else None
         cells = list(run(plan))
         if json_path != "-":
-            click.echo(as_text(cells))
+            click.echo((as_markdown if format_name == "markdown" else as_text)(cells))
         if file is not None:
             file.save(as_document(plan, cells))
     return 0 if any(cell.reports for cell in cells) else 1

@@ -21,6 +21,7 @@ _DRM = "drivers/gpu/drm"
 _RECORD = "modules.json"
 # Where a cache entry keeps what it needs of linux-source, so that a change of ours downloads nothing.
 _KEPT = "usr/src/drmbench"
+_SOUGHT = "sought"
 
 # Builds the modules in a folder against headers, with make variables: kbuild.build_modules or a stand-in for it.
 Builder = Callable[[Path, Path, tuple[str, ...]], list[Path]]
@@ -49,6 +50,7 @@ MODULE_SETS = (
     ModuleSet("vivante", ("drmbench_vivante",), own="vivante"),
     ModuleSet("panel", ("mi0283qt", "ili9341", "drm_mipi_dbi", "drm_dma_helper"),
               (f"{_DRM}/drm_gem_dma_helper.c", f"{_DRM}/drm_fb_dma_helper.c", f"{_DRM}/drm_fbdev_dma.c",
+               f"{_DRM}/drm_gem_cma_helper.c", f"{_DRM}/drm_fb_cma_helper.c",
                f"{_DRM}/drm_mipi_dbi.c", f"{_DRM}/tiny/mi0283qt.c", f"{_DRM}/tiny/ili9341.c"), own="panel"),
     ModuleSet("spi", ("drmbench_spi",), own="spi"),
     ModuleSet("doubles", ("drmbench_ttm", "drmbench_amdgpu", "drmbench_xe", "drmbench_i915"), own="doubles"),
@@ -128,15 +130,20 @@ def keep_sources(tree: Path, entry: Path) -> None:
         if (tree / path).exists():
             (kept / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.move(tree / path, kept / path)
+    (kept / _SOUGHT).write_text("\n".join(upstream_paths()) + "\n", encoding="utf-8")
 
 
 def has_sources(entry: Path) -> bool:
     """Whether `entry` keeps all that is there of upstream_paths() in its linux-source.
 
-    Only what is in the table now: one that grew needs another download. Single files may be missing,
-    as kernels differ in them; folders are in every kernel.
+    Kernels differ in their files, so what counts is what was looked for when the entry was made: a table that
+    grew since needs another download.
     """
-    return all((entry / _KEPT / path).exists() for path in upstream_paths() if not path.endswith(".c"))
+    try:
+        sought = (entry / _KEPT / _SOUGHT).read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return False
+    return set(upstream_paths()) <= set(sought)
 
 
 def build_all(entry: Path, release: str, headers: Path, build: Builder = build_modules) -> BuiltModules:

@@ -71,8 +71,8 @@ def as_text(cells: list[Cell]) -> str:
         kernel = cell.kernel.removeprefix("debian-").rsplit("/", 1)[-1]
         if cell.reason:
             failures += textwrap.wrap(f"{kernel} {cell.device.name}: {cell.reason}", _COLUMNS, subsequent_indent="  ")
-        table += [(kernel, cell.device.name, row.buffer, _number(row.write), _number(row.read),
-                   _number(row.write_after_read), _number(row.window_pages), row.largest_stage, row.populate)
+        table += [(kernel, cell.device.name, row.buffer, number(row.write), number(row.read),
+                   number(row.write_after_read), number(row.window_pages), row.largest_stage, row.populate)
                   for row in rows(cell)]
     widths = [max(len(line[column]) for line in table) for column in range(len(_HEADS))]
     lines = [_aligned(line, widths) for line in table] if len(table) > 1 else []
@@ -87,7 +87,10 @@ def as_text(cells: list[Cell]) -> str:
     return "\n".join([*lines, *legend, *dict.fromkeys(cell.label for cell in cells)])
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """A count per page for people: 2, 1/16 where it is one in so many, "-" where there is none."""
+    if value is not None and 0 < value < 1 and (1 / value).is_integer():
+        return f"1/{1 / value:.0f}"
     return "-" if value is None else f"{value:.4g}"
 
 

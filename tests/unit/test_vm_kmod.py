@@ -162,10 +162,14 @@ def fake_build(failing: str = "") -> kmod.Builder:
 
 
 class TestBuild:
-    def test_sources_are_kept(self, entry: Path) -> None:
+    def test_sources_are_kept_until_the_table_wants_more(self, entry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         assert kmod.has_sources(entry)
-        shutil.rmtree(entry / "usr/src/drmbench/drivers/gpu/drm/etnaviv")
+        more = kmod.ModuleSet("pl111", ("pl111_drm",), ("drivers/gpu/drm/pl111",))
+        monkeypatch.setattr(kmod, "MODULE_SETS", (*kmod.MODULE_SETS, more))
         assert not kmod.has_sources(entry)
+
+    def test_an_entry_that_does_not_say_what_it_keeps_keeps_nothing(self, tmp_path: Path) -> None:
+        assert not kmod.has_sources(tmp_path)
 
     def test_all_modules_and_nothing_else_are_there(self, entry: Path) -> None:
         record = kmod.build_all(entry, RELEASE, Path("headers"), fake_build())

@@ -15,7 +15,8 @@ from drmbench.vm import matrix
 from drmbench.vm.image import BootKernel
 from drmbench.vm.machine import LabError
 from drmbench.vm.matrix import make_plan
-from drmbench.vm.matrix_table import as_document, as_text, rows
+from drmbench.vm.matrix_markdown import as_markdown
+from drmbench.vm.matrix_table import as_document, as_text, number, rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,8 +52,8 @@ class Lab:
         if self.broken & set(request.devices):
             raise LabError("guest", reason="kernel panic while the drivers loaded: oops")
         paths = re.findall(r"echo '(\S+) ", request.command[2])
-        for number, path in enumerate(paths):
-            if number == self.dies_after:
+        for written, path in enumerate(paths):
+            if written == self.dies_after:
                 raise KeyboardInterrupt
             report = fault_report(2, 1, 1) if "fault-latency" in path else POPULATE
             with open(path, "w", encoding="utf-8") as file:
@@ -167,3 +168,17 @@ def test_the_command_prints_the_table_and_writes_the_document(
     assert json.loads(target.read_text())["command"] == "vm matrix"
     lab.broken = {"qxl"}
     assert cli.run(["vm", "matrix", "--kernels", "debian-6.1", "--devices", "qxl"]) == 1
+
+
+def test_markdown_has_a_column_for_each_kernel_and_says_what_is_missing(lab: Lab) -> None:
+    lab.broken = {"radeon"}
+    text = as_markdown(measured("debian-5.10,debian-6.1,debian-6.12", "vkms,radeon")).splitlines()
+    assert text[0] == "| device | buffers | debian-5.10 | 6.1 | 6.1 |"
+    assert text[2] == "| vkms | dumb | - | 2 / 1 / 1, mmap, no-op | 2 / 1 / 1, mmap, no-op |"
+    assert text[3] == "| radeon | - | - | - | - |"
+    assert "debian-6.1 radeon: guest: kernel panic while the drivers loaded: oops." in text
+
+
+@pytest.mark.parametrize(("value", "text"), [(None, "-"), (0, "0"), (2.0, "2"), (0.0625, "1/16"), (0.3, "0.3")])
+def test_a_count_per_page_reads_like_a_window(value: float | None, text: str) -> None:
+    assert number(value) == text
