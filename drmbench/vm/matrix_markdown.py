@@ -37,7 +37,7 @@ def as_markdown(cells: list[Cell]) -> str:
 
 
 def _series(label: str) -> str:
-    """ "7.3" of "debian-newest 7.3.4+deb13-amd64 (...)"; a label without a version stays as it is."""
+    """The series, "7.3", of "debian-newest 7.3.4+deb13-amd64 (...)"; a label without a version stays as it is."""
     _name, _space, full = label.partition(" ")
     version = re.match(r"\d+\.\d+", full)
     return version[0] if version else label
