@@ -70,13 +70,13 @@ S = TypeVar("S", bound=Series)
 
 @dataclass(slots=True)
 class Measurement(Generic[S]):
-    """The series of one command; `failures` are those of targets the user named."""
+    """The series of one command, and why those that the user asked for are missing."""
 
     options: Options
     progress: Progress
     make: Callable[[Target, str, Access, int], S]
     series: list[S] = field(default_factory=list)
-    failures: list[DrmbenchError] = field(default_factory=list)
+    dropped: list[tuple[Target, DrmbenchError]] = field(default_factory=list)
     notes: list[Caveat] = field(default_factory=list)
     interrupted: bool = False
 
@@ -129,10 +129,23 @@ class Measurement(Generic[S]):
         self.progress.advance()
 
     def _drop(self, target: Target, error: DrmbenchError) -> None:
-        # With --buffer all a kind that this device refuses is an answer, not a failure.
-        if target.role == "named" and self.options.buffer != "all":
-            self.failures.append(error)
+        self.dropped.append((target, error))
         self.notes.append(caveats.not_measured(error))
+
+    @property
+    def failures(self) -> list[DrmbenchError]:
+        """The errors of what was named and could not be measured.
+
+        With --buffer all a kind that this device refuses is an answer, not a failure; and so is one of its two
+        uAPIs where no kind was named and the other one works (virtio-gpu without 3D).
+        """
+        if self.options.buffer == "all":
+            return []
+        return [error for target, error in self.dropped if target.role == "named" and not self._excused(target)]
+
+    def _excused(self, target: Target) -> bool:
+        works = [series.target for series in self.series if series.target.driver == target.driver]
+        return self.options.buffer is None and bool(works) and target not in works
 
 
 def check_memory(target: Target, size_bytes: int) -> None:
