@@ -22,6 +22,8 @@ _RECORD = "modules.json"
 # Where a cache entry keeps what it needs of linux-source, so that a change of ours downloads nothing.
 _KEPT = "usr/src/drmbench"
 _SOUGHT = "sought"
+_BUILDS = "usr/src/drmbench-builds"
+_BUILDS_LEFT = 4
 
 # Builds the modules in a folder against headers, with make variables: kbuild.build_modules or a stand-in for it.
 Builder = Callable[[Path, Path, tuple[str, ...]], list[Path]]
@@ -53,7 +55,9 @@ MODULE_SETS = (
                f"{_DRM}/drm_gem_cma_helper.c", f"{_DRM}/drm_fb_cma_helper.c",
                f"{_DRM}/drm_mipi_dbi.c", f"{_DRM}/tiny/mi0283qt.c", f"{_DRM}/tiny/ili9341.c"), own="panel"),
     ModuleSet("spi", ("drmbench_spi",), own="spi"),
-    ModuleSet("doubles", ("drmbench_ttm", "drmbench_amdgpu", "drmbench_xe", "drmbench_i915"), own="doubles"),
+    ModuleSet("doubles", ("drmbench_ttm", "drmbench_amdgpu", "drmbench_xe"), own="doubles",
+              variables=("DRMBENCH_DOUBLES=ttm",)),
+    ModuleSet("i915", ("drmbench_i915",), own="doubles", variables=("DRMBENCH_DOUBLES=i915",)),
 )
 
 
@@ -104,7 +108,11 @@ def source_folder() -> Path:
 
 def digest(sources: Path) -> str:
     """SHA-256 of every file below `sources` with its name, and of MODULE_SETS."""
-    state = hashlib.sha256(repr(MODULE_SETS).encode())
+    return hashlib.sha256(f"{MODULE_SETS!r}{_content_digest(sources)}".encode()).hexdigest()
+
+
+def _content_digest(sources: Path) -> str:
+    state = hashlib.sha256()
     for path in sorted(path for path in sources.rglob("*") if path.is_file()):
         content = path.read_bytes()
         state.update(f"{path.relative_to(sources)}\0{len(content)}\0".encode())
@@ -149,7 +157,8 @@ def has_sources(entry: Path) -> bool:
 def build_all(entry: Path, release: str, headers: Path, build: Builder = build_modules) -> BuiltModules:
     """Build every module set for the kernel in `entry`, put the modules in their place and run depmod.
 
-    What cannot be built is recorded and no error: the other devices work without it.
+    What cannot be built is recorded and no error: the other devices work without it. What was built from the
+    same sources before is taken from the entry, so that two versions of drmbench can share it.
     """
     sources = source_folder()
     target = entry / "lib/modules" / release / "extra"
@@ -161,12 +170,15 @@ def build_all(entry: Path, release: str, headers: Path, build: Builder = build_m
         fresh = scratch / "extra"
         fresh.mkdir()
         for row in MODULE_SETS:
-            try:
-                files = build(headers, prepare(row, entry / _KEPT, sources, scratch), row.variables)
-            except DrmbenchError as error:
-                failed[row.name] = error.reason
-                continue
-            for file in files:
+            store = entry / _BUILDS / f"{row.name}-{_set_digest(row, sources)}"
+            if not store.is_dir():
+                try:
+                    files = build(headers, prepare(row, entry / _KEPT, sources, scratch), row.variables)
+                except DrmbenchError as error:
+                    failed[row.name] = error.reason
+                    continue
+                _store(files, store, scratch)
+            for file in store.iterdir():
                 shutil.copy2(file, fresh)
                 built.append(file.stem)
         if target.exists():
@@ -176,6 +188,25 @@ def build_all(entry: Path, release: str, headers: Path, build: Builder = build_m
     record = BuiltModules(digest(sources), tuple(built), failed)
     record.write(entry)
     return record
+
+
+def _set_digest(row: ModuleSet, sources: Path) -> str:
+    """What the modules of `row` are built from, but for the kernel's own files, which never change in an entry."""
+    own = _content_digest(sources / row.own) if row.own else ""
+    return hashlib.sha256(f"{row!r}{own}".encode()).hexdigest()[:16]
+
+
+def _store(files: list[Path], store: Path, scratch: Path) -> None:
+    """Keep built modules as the folder `store`, and the few latest builds of their set beside it."""
+    fresh = scratch / store.name
+    fresh.mkdir()
+    for file in files:
+        shutil.copy2(file, fresh)
+    store.parent.mkdir(parents=True, exist_ok=True)
+    fresh.rename(store)
+    older = sorted(store.parent.glob(f"{store.name.rpartition('-')[0]}-*"), key=lambda path: path.stat().st_mtime)
+    for folder in older[:-_BUILDS_LEFT]:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def prepare(row: ModuleSet, kept: Path, sources: Path, scratch: Path) -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,9 @@ class TestTable:
     def test_kbuild_names_the_modules(self, row: kmod.ModuleSet) -> None:
         if row.own:
             text = (SOURCES / row.own / "Kbuild").read_text()
-            assert set(re.findall(r"(\w+)\.o", " ".join(re.findall(r"obj-m .*", text)))) == set(row.modules)
+            assert set(re.findall(r"(\w+)\.o", " ".join(re.findall(r"obj-m .*", text)))) == {
+                module for same in kmod.MODULE_SETS if same.own == row.own for module in same.modules
+            }
 
 
 class TestDevices:
@@ -188,8 +191,30 @@ class TestBuild:
         assert record.why_not("etnaviv") == record.why_not("qxl") == ""
         assert kmod.is_current(entry)
 
-    def test_a_build_that_is_cut_short_leaves_no_record(self, entry: Path) -> None:
+    def test_what_is_unchanged_is_not_built_again(self, entry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        first = kmod.build_all(entry, RELEASE, Path("headers"), fake_build())
+        vkms, *others = kmod.MODULE_SETS
+        monkeypatch.setattr(kmod, "MODULE_SETS", (replace(vkms, variables=("A=b",)), *others))
+        asked: list[str] = []
+
+        def builder(headers: Path, source: Path, variables: tuple[str, ...]) -> list[Path]:
+            asked.append(source.name)
+            return fake_build()(headers, source, variables)
+
+        assert set(kmod.build_all(entry, RELEASE, Path("headers"), builder).built) == set(first.built)
+        assert asked == ["vkms"]
+
+    def test_old_builds_do_not_pile_up(self, entry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        vkms, *others = kmod.MODULE_SETS
+        for number in range(9):
+            monkeypatch.setattr(kmod, "MODULE_SETS", (replace(vkms, variables=(f"A={number}",)), *others))
+            kmod.build_all(entry, RELEASE, Path("headers"), fake_build())
+        assert len(list((entry / "usr/src").rglob("vkms-*"))) == 4
+
+    def test_a_build_that_is_cut_short_leaves_no_record(self, entry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         kmod.build_all(entry, RELEASE, Path("headers"), fake_build())
+        changed = tuple(replace(row, variables=("A=b",)) for row in kmod.MODULE_SETS)
+        monkeypatch.setattr(kmod, "MODULE_SETS", changed)
 
         def interrupted(_headers: Path, _source: Path, _variables: tuple[str, ...]) -> list[Path]:
             raise KeyboardInterrupt

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* What changed in the kernel's own interfaces between 6.1 and 7.x. */
+/* What changed in the kernel's own interfaces between 5.10 and 7.x. */
 #ifndef DRMBENCH_COMPAT_H
 #define DRMBENCH_COMPAT_H
 
@@ -7,6 +7,12 @@
 #include <linux/version.h>
 #include <drm/drm_gem.h>
 #include <drm/drm_prime.h>
+#include <drm/drm_vma_manager.h>
+
+/* 6.1: a file can be allowed once however often it asks; before, i915 too counted every time. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
+#define drm_vma_node_allow_once(node, tag) drm_vma_node_allow(node, tag)
+#endif
 
 /* 6.3: the flags of a VMA are changed by a function that checks its lock. */
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 3, 0)

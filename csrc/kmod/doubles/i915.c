@@ -71,6 +71,7 @@ static int create_ioctl(struct drm_device *drm, void *data, struct drm_file *fil
 	return create_bo(drm, file, &args->size, &args->handle);
 }
 
+#ifdef DRM_IOCTL_I915_GEM_CREATE_EXT	/* 5.14 */
 /* Extensions choose memory regions and protection, of which the double has neither. */
 static int create_ext_ioctl(struct drm_device *drm, void *data, struct drm_file *file)
 {
@@ -80,6 +81,7 @@ static int create_ext_ioctl(struct drm_device *drm, void *data, struct drm_file 
 		return -EINVAL;
 	return create_bo(drm, file, &args->size, &args->handle);
 }
+#endif
 
 static int mmap_offset_ioctl(struct drm_device *drm, void *data, struct drm_file *file)
 {
@@ -102,9 +104,11 @@ static int mmap_offset_ioctl(struct drm_device *drm, void *data, struct drm_file
 		break;
 	case I915_MMAP_OFFSET_GTT:	/* no aperture */
 		return -ENODEV;
-	case I915_MMAP_OFFSET_FIXED:	/* for discrete cards only */
+#ifdef I915_MMAP_OFFSET_FIXED		/* 5.15, for discrete cards only */
+	case I915_MMAP_OFFSET_FIXED:
 		view = VIEW_COUNT;
 		break;
+#endif
 	default:
 		return -EINVAL;
 	}
@@ -148,7 +152,9 @@ static int getparam_ioctl(struct drm_device *drm, void *data, struct drm_file *f
 static const struct drm_ioctl_desc i915_ioctls[] = {
 	DRM_IOCTL_DEF_DRV(I915_GETPARAM, getparam_ioctl, DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(I915_GEM_CREATE, create_ioctl, DRM_RENDER_ALLOW),
+#ifdef DRM_IOCTL_I915_GEM_CREATE_EXT
 	DRM_IOCTL_DEF_DRV(I915_GEM_CREATE_EXT, create_ext_ioctl, DRM_RENDER_ALLOW),
+#endif
 	DRM_IOCTL_DEF_DRV(I915_GEM_MMAP, i915_legacy_mmap_ioctl, DRM_RENDER_ALLOW),
 	DRM_IOCTL_DEF_DRV(I915_GEM_MMAP_OFFSET, mmap_offset_ioctl, DRM_RENDER_ALLOW),
 };
