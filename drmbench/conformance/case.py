@@ -58,7 +58,9 @@ class Case:
     source  the kernel file and function, or the man page, that says so
     needs   what it takes
     per     "buffer": run for every buffer kind that was asked for; "device": once a device
-    run     returns where the rule holds, and raises Failed or Skipped otherwise
+    last    it takes the device from its driver for a while, so it runs when all others have, once a device
+    run     returns where the rule holds, and raises Failed or Skipped otherwise; where the rule leaves a choice,
+            it returns what the kernel chose, in words
     """
 
     name: str
@@ -67,19 +69,20 @@ class Case:
     needs: tuple[Need, ...]
     time_limit_s: float
     per: Literal["buffer", "device"]
-    run: Callable[[Subject], None]
+    run: Callable[[Subject], str | None]
+    last: bool = False
 
 
 def case(
     name: str, *, rule: str, source: str, needs: tuple[Need, ...] = (), time_limit_s: float = DEFAULT_TIME_LIMIT_S,
-    per: Literal["buffer", "device"] = "buffer",
-) -> Callable[[Callable[[Subject], None]], Case]:
+    per: Literal["buffer", "device"] = "buffer", last: bool = False,
+) -> Callable[[Callable[[Subject], str | None]], Case]:
     """Make a Case of the function below it; the time limit is longer where the CPU is emulated."""
     if not _NAME.fullmatch(name):
         raise ValueError(f"{name!r} is no case name: group/case, of a-z, 0-9 and -")
 
-    def decorate(run: Callable[[Subject], None]) -> Case:
-        return Case(name, rule, source, needs, time_limit_s, per, run)
+    def decorate(run: Callable[[Subject], str | None]) -> Case:
+        return Case(name, rule, source, needs, time_limit_s, per, run, last)
 
     return decorate
 

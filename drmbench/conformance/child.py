@@ -19,12 +19,15 @@ from drmbench.errors import one_line
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+VANISHED = -1
+"""In the place of a wait status: the process ended and left none. So end those that oops while they exit."""
+
 _BROKEN_STATUS = 70
 _CHUNK_BYTES = 1 << 16
 
 
 class ForkedChild:
-    """`work` in a forked process: its bytes are `message`, its wait status is `status` once wait() said True.
+    """`work` in a forked process: its bytes are `message`, its wait status (or VANISHED) is `status` once it ended.
 
     own_group   lead a process group, so that kill() reaches what it forked
     close       descriptors that it must not inherit
@@ -65,7 +68,7 @@ class ForkedChild:
             if self._pidfd in ready:
                 while self._collect():
                     pass
-                self.status = os.waitpid(self.pid, 0)[1]
+                self.status = _reap(self.pid)
             elif not ready and time.monotonic() >= deadline:
                 return False
         return True
@@ -113,6 +116,13 @@ class ForkedChild:
         """Forget it: it is neither waited for nor killed."""
         os.close(self._reading)
         os.close(self._pidfd)
+
+
+def _reap(pid: int) -> int:
+    try:
+        return os.waitpid(pid, 0)[1]
+    except ChildProcessError:
+        return VANISHED
 
 
 def _proc(pid: int, name: str) -> str:

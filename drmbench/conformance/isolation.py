@@ -14,6 +14,7 @@ from drmbench.conformance.child import ForkedChild
 from drmbench.conformance.left_behind import differences, grown, holdings, machine_memory
 from drmbench.conformance.subject import Subject, open_file
 from drmbench.conformance.verdict import Judgement, fail, judged, verdict_of
+from drmbench.errors import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -106,15 +107,16 @@ def work_through(case: Case, place: Place) -> Judgement:
     judgement = whole.value if whole.verdict == "pass" else whole
     if judgement.verdict != "pass":
         return msgspec.structs.replace(judgement, value=None)
+    observed = one_line(judgement.value) if isinstance(judgement.value, str) else ""
     left = differences(before, holdings())
     if handles:
         left.append(f"GEM handles {', '.join(map(str, handles))}")
-    return fail(LEFT_BEHIND, NOTHING, "; ".join(left)) if left else Judgement("pass")
+    return fail(LEFT_BEHIND, NOTHING, "; ".join(left)) if left else Judgement("pass", observed=observed)
 
 
-def _run(case: Case, subject: Subject) -> None:
+def _run(case: Case, subject: Subject) -> str | None:
     for need in case.needs:
         reason = need.missing(subject)
         if reason:
             raise Skipped(reason)
-    case.run(subject)
+    return case.run(subject)

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from drmbench._native import ffi, lib
 from drmbench.conformance import calls
+from drmbench.conformance.attachment import Attachment
 from drmbench.conformance.case import Need
+from drmbench.conformance.known import excluded
 from drmbench.drivers.dumb import DumbBackend
 from drmbench.drivers.prime import PREFIX
 from drmbench.errors import DrmbenchError, errno_name
@@ -86,9 +88,9 @@ def _lab_unbind(subject: Subject) -> str:
         return "needs root"
     if not subject.is_drm or subject.target.node is None:
         return "there is no driver to take away"
-    number = os.stat(subject.target.node).st_rdev
-    unbind = f"/sys/dev/char/{os.major(number)}:{os.minor(number)}/device/driver/unbind"
-    return "" if os.access(unbind, os.W_OK) else "its device has no driver to unbind in sysfs"
+    if not Attachment.of_node(subject.target.node).can_unbind:
+        return "its device has no driver to unbind in sysfs"
+    return excluded("lab-unbind", driver=subject.driver, kernel=subject.kernel)
 
 
 ROOT = Need("root", _root)

@@ -32,7 +32,7 @@ def result_of(case: Case, place: Place, ended: Ended, entries: Sequence[KnownBeh
         target=TargetInfo(target.kind, target.node, target.driver, target.description, place.kind),
         verdict=judgement.verdict, rule=case.rule, source=case.source, what=judgement.what,
         expected=judgement.expected, actual=judgement.actual, reason=judgement.reason,
-        kernel_log=ended.kernel_log, duration_ns=ended.duration_ns,
+        kernel_log=ended.kernel_log, duration_ns=ended.duration_ns, observed=judgement.observed,
     )
     if result.verdict == "fail" and not result.kernel_log:
         for entry in entries:

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from drmbench import caveats
 from drmbench.buffer import TooLargeError
+from drmbench.conformance.attachment import Attachment
 from drmbench.conformance.case import DEFAULT_TIME_LIMIT_S
 from drmbench.conformance.isolation import Ended, Place, run_apart, run_case
 from drmbench.conformance.kernel_log import KernelLog
@@ -16,7 +17,7 @@ from drmbench.conformance.known import load_known
 from drmbench.conformance.results import entries_for, outdated, result_of
 from drmbench.conformance.selection import select
 from drmbench.conformance.subject import Subject, open_file
-from drmbench.conformance.verdict import judged
+from drmbench.conformance.verdict import Judgement, judged
 from drmbench.environment import describe_environment, simulation_of
 from drmbench.errors import EXIT_ERROR, EXIT_OK, EXIT_UNSUPPORTED, DrmbenchError
 from drmbench.measurement import check_memory
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from drmbench.conformance.case import Case
-    from drmbench.conformance.verdict import Judgement
     from drmbench.measurement import Progress
     from drmbench.model import Caveat, KnownBehaviour, VerifyResult
     from drmbench.targets import Target
@@ -61,9 +61,11 @@ class Verification:
     interrupted: bool = False
 
     def run(self, pairs: Sequence[tuple[Target, str]], cases: Sequence[Case], progress: Progress) -> None:
-        """Every case on every (target, buffer kind); Ctrl-C keeps what is finished."""
-        progress.start(len(pairs) * len(cases))
+        """Every case on every (target, buffer kind), then those that come last; Ctrl-C keeps what is finished."""
+        lasting, last = [case for case in cases if not case.last], [case for case in cases if case.last]
+        progress.start(len(pairs) * len(lasting) + len(pairs) * len(last))
         looked_at: set[tuple[str | None, str]] = set()
+        devices: dict[str, Place] = {}
         try:
             for target, kind in pairs:
                 place = Place(target, kind, self.options.size_bytes, self.time_factor)
@@ -71,13 +73,34 @@ class Verification:
                     continue
                 once = (target.node, target.driver) in looked_at
                 looked_at.add((target.node, target.driver))
-                for case in cases:
+                devices.setdefault(_device_of(target), place)
+                for case in lasting:
                     if case.per == "buffer" or not once:
                         progress.now(f"{target.buffer_label(kind)}: {case.name}")
                         self._note(case, place, run_case(case, place, self.log))
                     progress.advance()
+            for place in devices.values():
+                self._run_last(place, last, progress)
         except KeyboardInterrupt:
             self.interrupted = True
+
+    def _run_last(self, place: Place, cases: Sequence[Case], progress: Progress) -> None:
+        """The cases that take the device away; once it did not come back in order, the others are skipped."""
+        node = place.target.node
+        attachment = Attachment.of_node(node) if node is not None and place.target.kind == "drm" else None
+        doubt = ""
+        for case in cases:
+            progress.now(f"{place.target.buffer_label(place.kind)}: {case.name}")
+            ended = Ended(Judgement("skip", reason=doubt), [], 0) if doubt else run_case(case, place, self.log)
+            self._note(case, place, ended)
+            if attachment is not None and node is not None and not doubt:
+                now = attachment.node_like(node)
+                if now is None or ended.kernel_log:
+                    trouble = "left no node behind" if now is None else "upset the kernel"
+                    doubt = f"{case.name} {trouble}"
+                else:  # bound again, its number may be another
+                    place = replace(place, target=replace(place.target, node=now))
+            progress.advance()
 
     def _usable(self, place: Place) -> bool:
         """Whether a buffer of this kind can be made and mapped at all, tried in a process of its own."""
@@ -154,6 +177,16 @@ def _simulations(targets: Sequence[Target]) -> Iterator[Caveat]:
         what = simulation_of(target.driver, target.description) if target.kind == "drm" else None
         if what is not None:
             yield caveats.simulated_driver(target.driver, what)
+
+
+def _device_of(target: Target) -> str:
+    """The device in sysfs that several targets may share, or the baseline's own name."""
+    if target.kind != "drm" or target.node is None:
+        return target.label
+    try:
+        return Attachment.of_node(target.node).device
+    except OSError:
+        return target.node
 
 
 def _try(place: Place) -> Judgement:

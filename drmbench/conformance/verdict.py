@@ -13,6 +13,7 @@ import msgspec
 from drmbench.buffer import TooLargeError
 from drmbench.conformance.calls import RefusedError
 from drmbench.conformance.case import SUCCESS, Failed, Skipped
+from drmbench.conformance.child import VANISHED
 from drmbench.conformance.memory import SignalError
 from drmbench.errors import DrmbenchError, errno_name, one_line
 
@@ -23,13 +24,14 @@ if TYPE_CHECKING:
 
 
 class Judgement(msgspec.Struct, frozen=True):
-    """How one function ended; `value` is what it returned."""
+    """How one function ended; `value` is what it returned, `observed` what a case saw that its rule leaves open."""
 
     verdict: Literal["pass", "fail", "skip", "broken"]
     what: str = ""
     expected: str | None = None
     actual: str | None = None
     reason: str = ""
+    observed: str = ""
     value: Any = None
     too_large: bool = False
 
@@ -94,6 +96,8 @@ def signal_name(number: int) -> str:
 def verdict_of(child: ForkedChild) -> Judgement:
     """The judgement of a child that has ended: its own, or that it crashed."""
     status = child.status or 0
+    if status == VANISHED:
+        return fail("the process", "it exits", "it vanished: the kernel lost it while it exited")
     if os.WIFSIGNALED(status):
         return fail("the process", "it exits", f"it was killed by {signal_name(os.WTERMSIG(status))}")
     try:

@@ -34,6 +34,7 @@ class VerifyResult(msgspec.Struct, frozen=True):
     what        what was done when the rule was broken; expected and actual belong to it
     reason      why it was skipped or broke
     kernel_log  what the kernel complained of meanwhile, which fails the case
+    observed    where the rule leaves the kernel a choice: what it chose
     """
 
     case: str
@@ -48,6 +49,7 @@ class VerifyResult(msgspec.Struct, frozen=True):
     kernel_log: list[str]
     duration_ns: Count
     known: KnownBehaviour | None = None
+    observed: str = ""
 
 
 class VerifyParameters(msgspec.Struct, frozen=True):

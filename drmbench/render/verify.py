@@ -38,10 +38,13 @@ def verify_document(report: VerifyReport) -> Document:
     ]
     failed = [line for result in report.results if result.verdict == "fail" for line in _failure(result)]
     others = [_line(r) for verdict in _VERDICTS[2:] for r in report.results if r.verdict == verdict]
+    chosen = [f"{r.case} on {label(r.target)}: {one_line(r.observed)}" for r in report.results if r.observed]
     if failed:
         sections.append(Section("Failed", lines=failed))
     if others:
         sections.append(Section("Neither passed nor failed", lines=others))
+    if chosen:
+        sections.append(Section("Passed where the rule leaves a choice", lines=chosen))
     return Document([*sections, *caveat_section(report.caveats)])
 
 
