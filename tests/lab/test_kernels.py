@@ -2,7 +2,7 @@
 """The lab's other kernels: each is fetched, booted once with every display device, and counted.
 
 What is expected per 1024 pages: GEM shmem took one fault a page until it learnt to track stores (7.1), which
-makes a first store two; TTM maps 16 pages at a fault; bochs moved from TTM to GEM shmem between 6.12 and 7.2.
+makes a first store two; TTM maps 16 pages at a fault, the GEM DMA helper all in mmap(); bochs moved from TTM to GEM shmem between 6.12 and 7.2.
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from drmbench.vm.kmod import BuiltModules
 
 DRMBENCH = [sys.executable, "-m", "drmbench"]
 LIMIT_S = 1200
-DEVICES = ("vkms", "vgem", "bochs", "cirrus", "qxl", "virtio-gpu", "radeon")
+DEVICES = ("vkms", "vgem", "bochs", "cirrus", "qxl", "virtio-gpu", "radeon", "mi0283qt")
 FAULTS = "fault-latency --size 4MiB --runs 1 --access all --phase cold --no-baseline --json faults.json"
 POPULATE = ("compare-populate --device vgem --device virtio_gpu --device qxl --size 4MiB --runs 1 --no-baseline "
             "--strategies lazy,map-populate,touch --json populate.json")
 
 # Faults of 1024 pages: of a write pass, of a read pass, of a write pass after a read pass.
-SHMEM, TTM, TRACKED = (1024, 1024, 0), (64, 64, 0), (2048, 1024, 1024)
+SHMEM, TTM, TRACKED, DMA = (1024, 1024, 0), (64, 64, 0), (2048, 1024, 1024), (0, 0, 0)
 EXPECTED = {
     "debian-5.10": {"vkms": SHMEM, "vgem": SHMEM, "bochs-drm": TTM, "cirrus": SHMEM, "qxl": TTM,
-                    "virtio_gpu": SHMEM, "radeon": TTM},
+                    "virtio_gpu": SHMEM, "radeon": TTM, "mi0283qt": DMA},
     "debian-6.12": {"vkms": SHMEM, "vgem": SHMEM, "bochs-drm": TTM, "cirrus": SHMEM, "qxl": TTM,
-                    "virtio_gpu": SHMEM, "radeon": TTM},
+                    "virtio_gpu": SHMEM, "radeon": TTM, "mi0283qt": DMA},
     "debian-newest": {"vkms": TRACKED, "vgem": TRACKED, "bochs-drm": TRACKED, "cirrus-qemu": TRACKED, "qxl": TTM,
-                      "virtio_gpu": TRACKED, "radeon": TTM},
+                      "virtio_gpu": TRACKED, "radeon": TTM, "mi0283qt": DMA},
 }
 
 
