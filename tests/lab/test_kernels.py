@@ -2,7 +2,8 @@
 """The lab's other kernels: each is fetched, booted once with every display device, and counted.
 
 What is expected per 1024 pages: GEM shmem took one fault a page until it learnt to track stores (7.1), which
-makes a first store two; TTM maps 16 pages at a fault, the GEM DMA helper all in mmap(); bochs moved from TTM to GEM shmem between 6.12 and 7.2.
+makes a first store two; TTM maps 16 pages at a fault, the GEM DMA helper all in mmap(); bochs moved from TTM to
+GEM shmem between 6.12 and 7.2.
 """
 
 from __future__ import annotations
