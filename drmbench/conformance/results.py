@@ -24,12 +24,12 @@ def result_of(case: Case, place: Place, ended: Ended, entries: Sequence[KnownBeh
 
     What the kernel complains of fails the case. A failure that is exactly what an entry says becomes "known".
     """
-    target, judgement = place.target, ended.judgement
+    judgement = ended.judgement
     if ended.kernel_log and judgement.verdict in {"pass", "skip"}:
         judgement = Judgement("fail", "kernel log", "no complaint", ended.kernel_log[0])
     result = VerifyResult(
         case=case.name,
-        target=TargetInfo(target.kind, target.node, target.driver, target.description, place.kind),
+        target=target_info(place),
         verdict=judgement.verdict, rule=case.rule, source=case.source, what=judgement.what,
         expected=judgement.expected, actual=judgement.actual, reason=judgement.reason,
         kernel_log=ended.kernel_log, duration_ns=ended.duration_ns, observed=judgement.observed,
@@ -39,6 +39,12 @@ def result_of(case: Case, place: Place, ended: Ended, entries: Sequence[KnownBeh
             if (entry.what, entry.actual) == (result.what, result.actual):
                 return structs.replace(result, verdict="known", known=entry)
     return result
+
+
+def target_info(place: Place) -> TargetInfo:
+    """What a report says of the place."""
+    target = place.target
+    return TargetInfo(target.kind, target.node, target.driver, target.description, place.kind)
 
 
 def entries_for(

@@ -4,20 +4,21 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from drmbench import caveats
 from drmbench.buffer import TooLargeError
-from drmbench.conformance.attachment import Attachment
 from drmbench.conformance.case import DEFAULT_TIME_LIMIT_S
-from drmbench.conformance.isolation import Ended, Place, run_apart, run_case
+from drmbench.conformance.isolation import Place, run_apart
 from drmbench.conformance.kernel_log import KernelLog
 from drmbench.conformance.known import load_known
-from drmbench.conformance.results import entries_for, outdated, result_of
+from drmbench.conformance.results import entries_for, outdated, result_of, target_info
 from drmbench.conformance.selection import select
 from drmbench.conformance.subject import Subject, open_file
+from drmbench.conformance.turns import turns
 from drmbench.conformance.verdict import Judgement, judged
+from drmbench.conformance.watcher import Planned, Unwatched
 from drmbench.environment import describe_environment, simulation_of
 from drmbench.errors import EXIT_ERROR, EXIT_OK, EXIT_UNSUPPORTED, DrmbenchError
 from drmbench.measurement import check_memory
@@ -25,11 +26,13 @@ from drmbench.model import SCHEMA_VERSION, VerifyParameters, VerifyReport
 from drmbench.targets import find_targets, select_kinds
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from drmbench.conformance.case import Case
+    from drmbench.conformance.isolation import Ended
+    from drmbench.conformance.watcher import Watcher
     from drmbench.measurement import Progress
-    from drmbench.model import Caveat, KnownBehaviour, VerifyResult
+    from drmbench.model import Caveat, Environment, KnownBehaviour, TargetInfo, VerifyResult
     from drmbench.targets import Target
 
 DEFAULT_SIZE_BYTES = 256 << 10
@@ -39,12 +42,18 @@ _COPIES = 8
 
 @dataclass(frozen=True, slots=True)
 class VerifyOptions:
-    """What `drmbench verify` was asked for; `globs` empty are all cases."""
+    """What `drmbench verify` was asked for; `globs` empty are all cases.
+
+    by_case   run a case on every target before the next case, instead of every case on a target
+    wanted    which buffers to run on, of those that `devices` and `buffer` name
+    """
 
     devices: tuple[str, ...] = ()
     buffer: str | None = None
     size_bytes: int = DEFAULT_SIZE_BYTES
     globs: tuple[str, ...] = ()
+    by_case: bool = False
+    wanted: Callable[[TargetInfo], bool] = lambda _target: True
 
 
 @dataclass(slots=True)
@@ -54,7 +63,8 @@ class Verification:
     options: VerifyOptions
     log: KernelLog
     known: Sequence[KnownBehaviour]
-    time_factor: float
+    environment: Environment
+    watcher: Watcher
     results: list[VerifyResult] = field(default_factory=list)
     notes: list[Caveat] = field(default_factory=list)
     failures: list[DrmbenchError] = field(default_factory=list)
@@ -62,45 +72,22 @@ class Verification:
 
     def run(self, pairs: Sequence[tuple[Target, str]], cases: Sequence[Case], progress: Progress) -> None:
         """Every case on every (target, buffer kind), then those that come last; Ctrl-C keeps what is finished."""
-        lasting, last = [case for case in cases if not case.last], [case for case in cases if case.last]
-        progress.start(len(pairs) * len(lasting) + len(pairs) * len(last))
-        looked_at: set[tuple[str | None, str]] = set()
-        devices: dict[str, Place] = {}
+        factor = _EMULATED_TIME_FACTOR if self.environment.emulated else 1.0
+        places = [Place(target, kind, self.options.size_bytes, factor) for target, kind in pairs]
         try:
-            for target, kind in pairs:
-                place = Place(target, kind, self.options.size_bytes, self.time_factor)
-                if not self._usable(place):
-                    continue
-                once = (target.node, target.driver) in looked_at
-                looked_at.add((target.node, target.driver))
-                devices.setdefault(_device_of(target), place)
-                for case in lasting:
-                    if case.per == "buffer" or not once:
-                        progress.now(f"{target.buffer_label(kind)}: {case.name}")
-                        self._note(case, place, run_case(case, place, self.log))
-                    progress.advance()
-            for place in devices.values():
-                self._run_last(place, last, progress)
+            usable = [place for place in places if self.options.wanted(target_info(place)) and self._usable(place)]
+            ahead = turns(usable, cases, by_case=self.options.by_case)
+            plan = [Planned(turn.case.name, target_info(turn.place)) for turn in ahead]
+            self.watcher.planned(self.environment, plan, [str(failure) for failure in self.failures])
+            progress.start(len(ahead))
+            for turn, planned in zip(ahead, plan, strict=True):
+                progress.now(f"{turn.place.target.buffer_label(turn.place.kind)}: {turn.case.name}")
+                self.watcher.started(planned)
+                place, ended = turn.run(self.log)
+                self._note(turn.case, place, ended)
+                progress.advance()
         except KeyboardInterrupt:
             self.interrupted = True
-
-    def _run_last(self, place: Place, cases: Sequence[Case], progress: Progress) -> None:
-        """The cases that take the device away; once it did not come back in order, the others are skipped."""
-        node = place.target.node
-        attachment = Attachment.of_node(node) if node is not None and place.target.kind == "drm" else None
-        doubt = ""
-        for case in cases:
-            progress.now(f"{place.target.buffer_label(place.kind)}: {case.name}")
-            ended = Ended(Judgement("skip", reason=doubt), [], 0) if doubt else run_case(case, place, self.log)
-            self._note(case, place, ended)
-            if attachment is not None and node is not None and not doubt:
-                now = attachment.node_like(node)
-                if now is None or ended.kernel_log:
-                    trouble = "left no node behind" if now is None else "upset the kernel"
-                    doubt = f"{case.name} {trouble}"
-                else:  # bound again, its number may be another
-                    place = replace(place, target=replace(place.target, node=now))
-            progress.advance()
 
     def _usable(self, place: Place) -> bool:
         """Whether a buffer of this kind can be made and mapped at all, tried in a process of its own."""
@@ -123,6 +110,7 @@ class Verification:
         entries = entries_for(self.known, case, place, os.uname().release)
         result = result_of(case, place, ended, entries)
         self.results.append(result)
+        self.watcher.ended(result)
         if result.verdict == "pass":
             label = place.target.buffer_label(place.kind)
             self.notes += [outdated(label, entry) for entry in entries]
@@ -145,8 +133,10 @@ class Outcome:
         return EXIT_UNSUPPORTED if verdicts == {"skip"} else EXIT_OK
 
 
-def run_verify(options: VerifyOptions, cases: Sequence[Case], progress: Progress) -> Outcome:
-    """Run the selected ones of `cases`, and build the report of those that finished.
+def run_verify(
+    options: VerifyOptions, cases: Sequence[Case], progress: Progress, watcher: Watcher | None = None,
+) -> Outcome:
+    """Run the selected ones of `cases`, tell `watcher`, and build the report of those that finished.
 
     Raises UsageError for a glob without a match, DrmbenchError where no target can be used, KeyboardInterrupt
     where nothing had finished.
@@ -156,7 +146,7 @@ def run_verify(options: VerifyOptions, cases: Sequence[Case], progress: Progress
     pairs = select_kinds(targets, options.buffer)
     environment = describe_environment(None)
     with KernelLog() as log:
-        suite = Verification(options, log, load_known(), _EMULATED_TIME_FACTOR if environment.emulated else 1.0)
+        suite = Verification(options, log, load_known(), environment, watcher or Unwatched())
         suite.notes += [caveats.not_measured(error) for error in unusable]
         if log.problem:
             suite.notes.append(caveats.kernel_log_unread(log.problem))
@@ -168,7 +158,8 @@ def run_verify(options: VerifyOptions, cases: Sequence[Case], progress: Progress
         suite.notes.insert(0, caveats.verify_interrupted(len(suite.results)))
     parameters = VerifyParameters(list(options.devices), options.buffer, options.size_bytes, list(options.globs))
     notes = caveats.without_repeats(suite.notes)
-    report = VerifyReport(SCHEMA_VERSION, environment, parameters, suite.results, notes)
+    missing = [str(failure) for failure in suite.failures]
+    report = VerifyReport(SCHEMA_VERSION, environment, parameters, suite.results, notes, missing)
     return Outcome(report, suite.failures, suite.interrupted)
 
 
@@ -177,16 +168,6 @@ def _simulations(targets: Sequence[Target]) -> Iterator[Caveat]:
         what = simulation_of(target.driver, target.description) if target.kind == "drm" else None
         if what is not None:
             yield caveats.simulated_driver(target.driver, what)
-
-
-def _device_of(target: Target) -> str:
-    """The device in sysfs that several targets may share, or the baseline's own name."""
-    if target.kind != "drm" or target.node is None:
-        return target.label
-    try:
-        return Attachment.of_node(target.node).device
-    except OSError:
-        return target.node
 
 
 def _try(place: Place) -> Judgement:

@@ -62,10 +62,11 @@ class VerifyParameters(msgspec.Struct, frozen=True):
 
 
 class VerifyReport(msgspec.Struct, frozen=True, tag_field="command", tag="verify"):
-    """What `drmbench verify` found."""
+    """What `drmbench verify` found; `missing` says why targets that the user named have no results."""
 
     schema_version: Literal[1]
     environment: Environment
     parameters: VerifyParameters
     results: list[VerifyResult]
     caveats: list[Caveat]
+    missing: list[str] = []

@@ -207,16 +207,16 @@ class TestReport:
         assert "ENOENT" in caveats[0]["message"]
 
     def test_ctrl_c_keeps_what_has_ended(self, verify: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        from drmbench.conformance import suite
+        from drmbench.conformance import turns
 
-        real = suite.run_case
+        real = turns.run_case
 
         def until_interrupted(each: Case, *rest: Any) -> Any:
             if each is FAIL:
                 raise KeyboardInterrupt
             return real(each, *rest)
 
-        monkeypatch.setattr(suite, "run_case", until_interrupted)
+        monkeypatch.setattr(turns, "run_case", until_interrupted)
         ran = verify((PASS, FAIL), "--json", "-")
         assert ran.status == 1
         assert [r["case"] for r in ran.json["results"]] == ["made-up/good"]
