@@ -77,7 +77,13 @@ class Destination:
 
     def save(self, document: Document) -> None:
         """Write the document. Raises DrmbenchError; the old file is then still there."""
-        data = encode(document)
+        self._write(encode(document))
+
+    def save_text(self, text: str) -> None:
+        """Write something that is no document, likewise."""
+        self._write(text.encode())
+
+    def _write(self, data: bytes) -> None:
         try:
             if self._temporary is None:
                 Path(self._real).write_bytes(data)
@@ -112,7 +118,11 @@ class StandardOutput:
 
     def save(self, document: Document) -> None:
         """Print the document."""
-        sys.stdout.write(encode(document).decode())
+        self.save_text(encode(document).decode())
+
+    def save_text(self, text: str) -> None:
+        """Print the text."""
+        sys.stdout.write(text)
         sys.stdout.flush()
 
 

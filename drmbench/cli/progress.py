@@ -19,9 +19,13 @@ _LINE_EVERY_S = 10.0
 
 
 class ProgressOnStderr:
-    """Silent for the first second; then a rich bar if stderr is a terminal, else a plain line every 10 s."""
+    """Silent for the first second; then a rich bar if stderr is a terminal, else a plain line every 10 s.
 
-    def __init__(self) -> None:
+    `silent` it says nothing at all.
+    """
+
+    def __init__(self, *, silent: bool = False) -> None:
+        self._silent = silent
         self._terminal = sys.stderr.isatty()
         self._started = self._spoke = time.monotonic()
         self._total = self._done = 0
@@ -44,7 +48,7 @@ class ProgressOnStderr:
     def now(self, text: str) -> None:
         """What happens now."""
         elapsed = time.monotonic() - self._started
-        if elapsed < _QUIET_S:
+        if self._silent or elapsed < _QUIET_S:
             return
         if self._terminal:
             self._show(text)

@@ -8,8 +8,9 @@ import click
 
 @click.command(name="show")
 @click.argument("path", metavar="FILE")
-@click.option("--format", "format_name", type=click.Choice(["table", "csv", "markdown"]), default="table",
-              show_default=True, help="What stdout shows.")
+@click.option("--format", "format_name", default="table", show_default=True,
+              type=click.Choice(["table", "csv", "markdown", "json", "ktap", "junit", "lava", "lava-results", "igt"]),
+              help="What stdout shows; from ktap on for reports of verify.")
 @click.option("--histogram", is_flag=True, help="Show the latencies on a log scale.")
 def command(path: str, format_name: str, histogram: bool) -> None:
     """Print a saved JSON report again; FILE may be - for stdin."""

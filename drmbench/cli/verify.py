@@ -16,20 +16,27 @@ from drmbench.cli.options import output_options, size
 @click.option("--buffer", metavar="KIND", help="Buffer kind, or all. Default: the back-end's first.")
 @click.option("--size", "size_bytes", type=size, default="256KiB", show_default=True, metavar="SIZE",
               help="Buffer size.")
-@output_options(("table", "csv", "markdown"))
+@click.option("--lava-results", "lava_path", metavar="FILE",
+              help="Write NAME RESULT MEASUREMENT UNITS there, for LAVA test definitions.")
+@click.option("--list-subtests", is_flag=True, help="List the cases as IGT subtests, and run none.")
+@click.option("--run-subtest", metavar="PATTERN", help="Cases to run, by IGT's names and wildcards: 'a*,!ab'.")
+@click.option("--dynamic-subtest", metavar="PATTERN", help="Targets to run on, by IGT's names and wildcards.")
+@output_options(("table", "json", "ktap", "junit", "lava", "igt", "csv", "markdown"))
 def command(globs: tuple[str, ...], listing: bool, devices: tuple[str, ...], buffer: str | None, size_bytes: int,
+            lava_path: str | None, list_subtests: bool, run_subtest: str | None, dynamic_subtest: str | None,
             json_path: str | None, format_name: str) -> int:
     """Check the kernel's mmap rules on each device, case by case.
 
     Each case runs in a process of its own, without DRM master and without
     setting a mode, and is checked for what it left behind. Exit status: 0 all
     executed cases passed or are known to differ, 1 one failed or none was
-    executed, 77 all were skipped.
+    executed, 77 all were skipped. --format igt has IGT's: 0, 77, 79 for an
+    unknown subtest, 98; the program drmbench-igt is that for igt_runner.
     """
-    from drmbench.cli.verifying import list_cases, verify_and_report  # noqa: PLC0415 (--help must stay quick)
-    from drmbench.conformance.suite import VerifyOptions  # noqa: PLC0415
+    from drmbench.cli import verifying  # noqa: PLC0415 (--help must stay quick)
+    from drmbench.cli.verify_output import Places  # noqa: PLC0415
 
-    if listing:
-        return list_cases(globs)
-    options = VerifyOptions(devices=devices, buffer=buffer, size_bytes=size_bytes, globs=globs)
-    return verify_and_report(options, json_path, format_name)
+    if listing or list_subtests:
+        return verifying.list_cases(globs, subtests=list_subtests)
+    asked = verifying.Asked(devices, buffer, size_bytes, globs, run_subtest, dynamic_subtest)
+    return verifying.verify_and_report(asked, Places(json_path, lava_path, format_name))

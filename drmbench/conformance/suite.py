@@ -20,7 +20,7 @@ from drmbench.conformance.turns import turns
 from drmbench.conformance.verdict import Judgement, judged
 from drmbench.conformance.watcher import Planned, Unwatched
 from drmbench.environment import describe_environment, simulation_of
-from drmbench.errors import EXIT_ERROR, EXIT_OK, EXIT_UNSUPPORTED, DrmbenchError
+from drmbench.errors import EXIT_ERROR, EXIT_OK, EXIT_UNSUPPORTED, DrmbenchError, UnsupportedError
 from drmbench.measurement import check_memory
 from drmbench.model import SCHEMA_VERSION, VerifyParameters, VerifyReport
 from drmbench.targets import find_targets, select_kinds
@@ -74,9 +74,11 @@ class Verification:
         """Every case on every (target, buffer kind), then those that come last; Ctrl-C keeps what is finished."""
         factor = _EMULATED_TIME_FACTOR if self.environment.emulated else 1.0
         places = [Place(target, kind, self.options.size_bytes, factor) for target, kind in pairs]
+        wanted = [place for place in places if self.options.wanted(target_info(place))]
+        if not wanted:
+            raise UnsupportedError("verify", "targets", reason="none of those that are here is wanted")
         try:
-            usable = [place for place in places if self.options.wanted(target_info(place)) and self._usable(place)]
-            ahead = turns(usable, cases, by_case=self.options.by_case)
+            ahead = turns([place for place in wanted if self._usable(place)], cases, by_case=self.options.by_case)
             plan = [Planned(turn.case.name, target_info(turn.place)) for turn in ahead]
             self.watcher.planned(self.environment, plan, [str(failure) for failure in self.failures])
             progress.start(len(ahead))

@@ -5,13 +5,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from drmbench.errors import UsageError
 from drmbench.model import FaultLatencyReport, VerifyReport
 from drmbench.render.compare_populate import compare_populate_document
 from drmbench.render.csv_rows import render_csv
 from drmbench.render.fault_latency import fault_latency_document
+from drmbench.render.igt import IgtLog
+from drmbench.render.junit import render_junit
+from drmbench.render.ktap import Ktap
+from drmbench.render.lava import LavaSignals, render_lava_results
+from drmbench.render.lines import replay
 from drmbench.render.markdown import render_markdown
 from drmbench.render.table import render_table
 from drmbench.render.verify import verify_document
+from drmbench.store import encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,9 +36,25 @@ def document_of(report: Report, *, histogram: bool = False) -> Document:
     return compare_populate_document(report)
 
 
+def _of_verify(name: str, render: Callable[[VerifyReport], str]) -> Callable[[Report, bool], str]:
+    def rendered(report: Report, _histogram: bool) -> str:
+        if not isinstance(report, VerifyReport):
+            raise UsageError("show", f"--format {name}", reason="this is no report of drmbench verify",
+                             remedy="--format table shows it")
+        return render(report)
+
+    return rendered
+
+
 FORMATS: dict[str, Callable[[Report, bool], str]] = {
     "table": lambda report, histogram: render_table(document_of(report, histogram=histogram)),
     "csv": lambda report, _histogram: render_csv(report),
     "markdown": lambda report, histogram: render_markdown(document_of(report, histogram=histogram)),
+    "json": lambda report, _histogram: encode(report).decode(),
+    "ktap": _of_verify("ktap", lambda report: replay(Ktap(), report)),
+    "junit": _of_verify("junit", render_junit),
+    "lava": _of_verify("lava", lambda report: replay(LavaSignals(), report)),
+    "lava-results": _of_verify("lava-results", render_lava_results),
+    "igt": _of_verify("igt", lambda report: replay(IgtLog(), report)),
 }
-"""--format -> (report, with histograms) -> text."""
+"""--format -> (report, with histograms) -> text. Raises UsageError for what cannot show this kind of report."""
