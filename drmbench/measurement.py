@@ -50,7 +50,7 @@ class Progress(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What both measuring commands take; `size_bytes` None is the default size, halved until it fits."""
+    """What the measuring commands take; `size_bytes` None is `default_size_bytes`, halved until it fits."""
 
     devices: tuple[str, ...]
     buffer: str | None
@@ -63,6 +63,7 @@ class Options:
     baseline: bool
     phases: tuple[Phase, ...] = ()
     strategies: tuple[str, ...] = ()
+    default_size_bytes: int = DEFAULT_SIZE_BYTES
 
 
 S = TypeVar("S", bound=Series)
@@ -102,7 +103,8 @@ class Measurement(Generic[S]):
         self.progress.advance()
 
     def _fitting(self, target: Target, kind: str, access: Access) -> S:
-        size_bytes = self.options.size_bytes or DEFAULT_SIZE_BYTES
+        default = self.options.default_size_bytes
+        size_bytes = self.options.size_bytes or default
         while True:
             try:
                 check_memory(target, size_bytes)
@@ -113,9 +115,9 @@ class Measurement(Generic[S]):
                     raise
                 size_bytes //= 2
             else:
-                if self.options.size_bytes is None and size_bytes != DEFAULT_SIZE_BYTES:
+                if self.options.size_bytes is None and size_bytes != default:
                     self.notes.append(caveats.size_reduced(
-                        target.label, format_bytes(DEFAULT_SIZE_BYTES), format_bytes(size_bytes),
+                        target.label, format_bytes(default), format_bytes(size_bytes),
                     ))
                 return series
 

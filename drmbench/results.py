@@ -6,13 +6,18 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from msgspec import structs
+
 from drmbench.buffer import PAGE_BYTES
 from drmbench.errors import errno_name
 from drmbench.model import (
     STAGES,
     ClockInfo,
     ComparePopulateResult,
+    Conclusion,
+    ExplainResult,
     FaultLatencyResult,
+    Payment,
     PerStage,
     Phase,
     StrategyFaults,
@@ -21,14 +26,18 @@ from drmbench.model import (
     TouchPass,
 )
 from drmbench.native import bucket_lower_ticks
-from drmbench.stats import TickScale, distribution, histogram_bins, median_int, ratios
+from drmbench.oracle import conclude
+from drmbench.stats import TickScale, by_page, distribution, fault_map, histogram_bins, median_int, ratios
 from drmbench.workloads.passes import PASSES
 from drmbench.workloads.populate import STRATEGIES, PopulateRun, PopulateSeries
 from drmbench.workloads.verdict import Evidence, judge
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from drmbench.native import Clock
     from drmbench.targets import Target
+    from drmbench.workloads.explain import ExplainSeries, PaymentRun
     from drmbench.workloads.fault import FaultSeries, PhaseSeries
 
 
@@ -78,6 +87,7 @@ def _fault_result(series: FaultSeries, phase: Phase, done: PhaseSeries, clock: C
         passes=passes,
         histogram=histogram_bins(done.faulted + done.hit, scale),
         ns_per_page_runs=[round(run.stages["touch"].ns / pages, 2) for run in done.runs],
+        private_mapping=done.expected.private_mapping,
     )
 
 
@@ -91,6 +101,7 @@ def _passes(series: FaultSeries, done: PhaseSeries, pages: int) -> list[TouchPas
             faults_per_page=faults / pages,
             prefault_window_pages=done.expected.windows[index],
             ns=median_int([run.passes[index].ns for run in done.runs]),
+            fault_map=fault_map(by_page(done.expected.faults[index], series.order)),
         ))
     return found
 
@@ -150,4 +161,42 @@ def _strategy_result(
         ratio_to_lazy=middle,
         ratio_to_lazy_min=least,
         ratio_to_lazy_max=most,
+    )
+
+
+def explain_results(series: ExplainSeries, clock: Clock, arch: str) -> list[ExplainResult]:
+    """One result with what is concluded from it, where at least one run finished, else none."""
+    if not series.payments:
+        return []
+    seen = series.probed
+    touches = [result for each in series.touches for result in fault_results(each, clock)]
+    first, *second = (_payment(mapping) for mapping in zip(*series.payments, strict=True))
+    evidence = ExplainResult(
+        target=target_info(series.target, series.kind),
+        size_bytes=series.size_bytes,
+        pages=series.pages,
+        runs=len(series.payments),
+        offset_bytes=seen.offset_bytes,
+        vma=seen.vma,
+        touches=touches,
+        descending_faults=seen.descending_faults,
+        first_mapping=first,
+        second_mapping=second[0] if second else None,
+        populate=populate_results(series.populate, clock)[0],
+        after_close=seen.after_close,
+        child=seen.child,
+        private_mapping=touches[0].private_mapping,
+        huge=seen.huge,
+        helpers=seen.helpers,
+        problems=seen.problems,
+        conclusion=Conclusion([], [], [], ""),
+    )
+    return [structs.replace(evidence, conclusion=conclude(evidence, arch))]
+
+
+def _payment(runs: Sequence[PaymentRun]) -> Payment:
+    return Payment(
+        mmap_ns=min(run.mmap.ns for run in runs),
+        first_touch_ns=min(run.first_touch.ns for run in runs),
+        other_touches_ns=min(run.other_touches.ns for run in runs),
     )

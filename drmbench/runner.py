@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, TypeVar
 
 import numpy as np
 from msgspec import structs
@@ -13,30 +13,34 @@ from drmbench import caveats
 from drmbench.calibration import calibrate, pin
 from drmbench.environment import describe_environment, simulation_of
 from drmbench.errors import DrmbenchError
-from drmbench.measurement import DEFAULT_SIZE_BYTES, Measurement, Options, Progress, Series
+from drmbench.measurement import Measurement, Options, Progress, Series
 from drmbench.measuring_lock import only_one_measurement
 from drmbench.model import (
     SCHEMA_VERSION,
     ComparePopulateReport,
     ComparePopulateResult,
+    ExplainReport,
+    ExplainResult,
     FaultLatencyReport,
     FaultLatencyResult,
     Parameters,
 )
-from drmbench.oracle import mechanism_of, objections, populate_objections
-from drmbench.results import fault_results, populate_results
+from drmbench.oracle import explain_objections, mechanism_of, objections, populate_objections
+from drmbench.results import explain_results, fault_results, populate_results
 from drmbench.targets import find_targets, select_kinds
+from drmbench.workloads.explain import ExplainSeries
 from drmbench.workloads.fault import FaultParameters, FaultSeries
 from drmbench.workloads.populate import PopulateParameters, PopulateSeries
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from drmbench.model import Access, Caveat, Environment, Report
     from drmbench.native import Clock
     from drmbench.targets import Target
 
 S = TypeVar("S", bound=Series)
+R = TypeVar("R", FaultLatencyResult, ComparePopulateResult, ExplainResult)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,63 +52,101 @@ class Outcome:
     interrupted: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Job(Generic[S, R]):
+    """What one command measures: a series a (target, buffer kind, access), its results, what is to be said of them."""
+
+    make: Callable[[Options, Target, str, Access, int], S]
+    results: Callable[[S, Clock, Environment], list[R]]
+    report: Callable[[Literal[1], Environment, Parameters, list[R], list[Caveat]], Report]
+    remarks: Callable[[S, list[R], Clock, Environment], Iterable[Caveat]]
+    remarks_on_all: Callable[[Environment, list[R]], Iterable[Caveat]] = lambda _environment, _results: ()
+
+    def run(self, options: Options, progress: Progress) -> Outcome:
+        """Measure, and build the report of what finished.
+
+        Raises DrmbenchError where nothing could be measured, KeyboardInterrupt where nothing had finished.
+        """
+        measurement, clock = _measure(options, progress, self.make)
+        environment = describe_environment(options.cpu)
+        results: list[R] = []
+        for series in measurement.series:
+            found = self.results(series, clock, environment)
+            results += found
+            measurement.notes += self.remarks(series, found, clock, environment)
+        notes = _notes(measurement, results, environment, clock)
+        notes += self.remarks_on_all(environment, results)
+        report = self.report(
+            SCHEMA_VERSION, environment, _parameters(options), results, caveats.without_repeats(notes),
+        )
+        return Outcome(report, measurement.failures, measurement.interrupted)
+
+
+def _fault_series(options: Options, target: Target, kind: str, access: Access, size_bytes: int) -> FaultSeries:
+    return FaultSeries(target, kind, FaultParameters(
+        size_bytes, access, options.order, options.phases, options.seed,
+    ))
+
+
+def _fault_results(series: FaultSeries, clock: Clock, environment: Environment) -> list[FaultLatencyResult]:
+    return [structs.replace(r, mechanism=mechanism_of(r, environment.arch)) for r in fault_results(series, clock)]
+
+
+def _populate_series(options: Options, target: Target, kind: str, access: Access, size_bytes: int) -> PopulateSeries:
+    return PopulateSeries(target, kind, PopulateParameters(
+        size_bytes, access, options.order, options.strategies, options.seed,
+    ))
+
+
+def _populate_results(series: PopulateSeries, clock: Clock, _environment: Environment) -> list[ComparePopulateResult]:
+    return populate_results(series, clock)
+
+
+def _about_populate(
+    series: PopulateSeries, found: list[ComparePopulateResult], _clock: Clock, _environment: Environment,
+) -> Iterable[Caveat]:
+    for result in found:
+        yield from populate_objections(series.target.buffer_label(series.kind), result)
+
+
+def _explain_series(_options: Options, target: Target, kind: str, _access: Access, size_bytes: int) -> ExplainSeries:
+    return ExplainSeries(target, kind, size_bytes)
+
+
+def _explain_results(series: ExplainSeries, clock: Clock, environment: Environment) -> list[ExplainResult]:
+    return explain_results(series, clock, environment.arch)
+
+
+def _about_explained(
+    series: ExplainSeries, found: list[ExplainResult], _clock: Clock, _environment: Environment,
+) -> Iterable[Caveat]:
+    for result in found:
+        yield from explain_objections(series.target.buffer_label(series.kind), result)
+
+
 def run_fault_latency(options: Options, progress: Progress) -> Outcome:
-    """Measure first touches, and build the report of what finished.
-
-    Raises DrmbenchError where nothing could be measured, KeyboardInterrupt where nothing had finished.
-    """
-    def make(target: Target, kind: str, access: Access, size_bytes: int) -> FaultSeries:
-        return FaultSeries(target, kind, FaultParameters(
-            size_bytes, access, options.order, options.phases, options.seed,
-        ))
-
-    measurement, clock = _measure(options, progress, make)
-    environment = describe_environment(options.cpu)
-    results: list[FaultLatencyResult] = []
-    for series in measurement.series:
-        found = [structs.replace(r, mechanism=mechanism_of(r)) for r in fault_results(series, clock)]
-        results += found
-        measurement.notes += _about_series(series, found, clock)
-    notes = _notes(measurement, results, environment, clock)
-    notes += caveats.about_thp(environment, results)
-    report = FaultLatencyReport(
-        SCHEMA_VERSION, environment, _parameters(options), results, caveats.without_repeats(notes),
-    )
-    return Outcome(report, measurement.failures, measurement.interrupted)
+    """Measure first touches; raises as Job.run()."""
+    return Job(_fault_series, _fault_results, FaultLatencyReport, _about_series, caveats.about_thp).run(
+        options, progress)
 
 
 def run_compare_populate(options: Options, progress: Progress) -> Outcome:
-    """Compare the populate strategies, and build the report of what finished.
+    """Compare the populate strategies; raises as Job.run()."""
+    return Job(_populate_series, _populate_results, ComparePopulateReport, _about_populate).run(options, progress)
 
-    Raises DrmbenchError where nothing could be measured, KeyboardInterrupt where nothing had finished.
-    """
-    def make(target: Target, kind: str, access: Access, size_bytes: int) -> PopulateSeries:
-        return PopulateSeries(target, kind, PopulateParameters(
-            size_bytes, access, options.order, options.strategies, options.seed,
-        ))
 
-    measurement, clock = _measure(options, progress, make)
-    environment = describe_environment(options.cpu)
-    results: list[ComparePopulateResult] = []
-    for series in measurement.series:
-        found = populate_results(series, clock)
-        results += found
-        for result in found:
-            measurement.notes += populate_objections(series.target.buffer_label(series.kind), result)
-    notes = _notes(measurement, results, environment, clock)
-    report = ComparePopulateReport(
-        SCHEMA_VERSION, environment, _parameters(options), results, caveats.without_repeats(notes),
-    )
-    return Outcome(report, measurement.failures, measurement.interrupted)
+def run_explain(options: Options, progress: Progress) -> Outcome:
+    """Gather the evidence of each mapping and conclude from it; raises as Job.run()."""
+    return Job(_explain_series, _explain_results, ExplainReport, _about_explained).run(options, progress)
 
 
 def _measure(
-    options: Options, progress: Progress, make: Callable[[Target, str, Access, int], S],
+    options: Options, progress: Progress, make: Callable[[Options, Target, str, Access, int], S],
 ) -> tuple[Measurement[S], Clock]:
     writing = any(access != "read" for access in options.accesses)
     targets, unusable = find_targets(options.devices, writing=writing, floor=options.baseline)
     pairs = select_kinds(targets, options.buffer)
-    measurement = Measurement(options, progress, make)
+    measurement = Measurement(options, progress, lambda *what: make(options, *what))
     measurement.notes += [caveats.not_measured(error) for error in unusable]
     with only_one_measurement():
         pin(options.cpu)
@@ -113,21 +155,23 @@ def _measure(
     return measurement, clock
 
 
-def _about_series(series: FaultSeries, found: list[FaultLatencyResult], clock: Clock) -> list[Caveat]:
+def _about_series(
+    series: FaultSeries, found: list[FaultLatencyResult], clock: Clock, environment: Environment,
+) -> list[Caveat]:
     label = series.target.label
-    notes = []
+    notes: list[Caveat] = []
     if found and "warm" in series.parameters.phases and "warm" not in series.phases:
         notes.append(caveats.no_warm_phase(label))
     for result in found:
         expected = series.phases[result.phase].expected
         counted = sum(int(faults.sum(dtype=np.int64)) for faults in expected.faults)
         notes += caveats.about_fault_result(label, result, counted, clock)
-        notes += objections(series.target.buffer_label(series.kind), result)
+        notes += objections(series.target.buffer_label(series.kind), result, environment.arch)
     return notes
 
 
 def _notes(
-    measurement: Measurement[S], results: Sequence[FaultLatencyResult | ComparePopulateResult],
+    measurement: Measurement[S], results: Sequence[FaultLatencyResult | ComparePopulateResult | ExplainResult],
     environment: Environment, clock: Clock,
 ) -> list[Caveat]:
     """The caveats of the whole report. Raises where no target but a baseline that runs along has a result."""
@@ -156,7 +200,7 @@ def _notes(
 def _parameters(options: Options) -> Parameters:
     return Parameters(
         devices=list(options.devices), buffer=options.buffer,
-        size_bytes=options.size_bytes or DEFAULT_SIZE_BYTES, access=list(options.accesses),
+        size_bytes=options.size_bytes or options.default_size_bytes, access=list(options.accesses),
         order=options.order, runs=options.runs, seed=options.seed, cpu=options.cpu,
         phases=list(options.phases), strategies=list(options.strategies),
     )

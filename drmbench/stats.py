@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from drmbench.model import Distribution, HistogramBin
+from drmbench.model import Distribution, FaultGroup, FaultRun, HistogramBin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,6 +93,46 @@ def prefault_window_pages(faults: NDArray[np.uint8]) -> int | None:
         return int(faults.size - faulting[0])
     distances, counts = np.unique(np.diff(faulting), return_counts=True)
     return int(distances[np.argmax(counts)])
+
+
+MAP_GROUPS = 256
+_LONGEST_PERIOD = 4
+
+
+def by_page(faults: NDArray[np.uint8], order: NDArray[np.uint32]) -> NDArray[np.uint8]:
+    """Faults in the order of the touches -> faults by page, both of shape (pages,)."""
+    sorted_faults = np.empty_like(faults)
+    sorted_faults[order] = faults
+    return sorted_faults
+
+
+def fault_map(faults: NDArray[np.uint8]) -> list[FaultGroup]:
+    """Faults by page, shape (pages,), run-length coded, with runs that repeat folded; at most MAP_GROUPS groups."""
+    if faults.size == 0:
+        return []
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(faults)) + 1])
+    lengths = np.diff(np.concatenate([starts, [faults.size]]))
+    runs = list(zip(faults[starts].tolist(), lengths.tolist(), strict=True))
+    groups: list[FaultGroup] = []
+    at = 0
+    while at < len(runs) and len(groups) < MAP_GROUPS:
+        period, times = max(
+            ((p, _repeats(runs, at, p)) for p in range(1, _LONGEST_PERIOD + 1)),
+            key=lambda found: (found[0] * found[1] if found[1] > 1 else 1, -found[0]),
+        )
+        period = period if times > 1 else 1
+        groups.append(FaultGroup(times, [FaultRun(*run) for run in runs[at:at + period]]))
+        at += period * times
+    return groups
+
+
+def _repeats(runs: list[tuple[int, int]], at: int, period: int) -> int:
+    """How often the `period` runs from `at` on come one after the other."""
+    pattern = runs[at:at + period]
+    times = 1
+    while runs[at + times * period:at + (times + 1) * period] == pattern:
+        times += 1
+    return times
 
 
 def ratios(values: Sequence[int], references: Sequence[int]) -> tuple[float, float, float] | None:

@@ -21,6 +21,7 @@ COMMANDS = {
     "devices": ("drmbench.cli.devices", "List the DRM nodes and what drmbench can do with each."),
     "fault-latency": ("drmbench.cli.fault_latency", "Time and count the first touches of mapped buffers."),
     "compare-populate": ("drmbench.cli.compare_populate", "Prove which populate strategies did anything."),
+    "explain": ("drmbench.cli.explain", "Show how a driver maps its buffers, and name the mechanism."),
     "verify": ("drmbench.cli.verify", "Check the kernel's mmap rules on each device, case by case."),
     "show": ("drmbench.cli.show", "Print a saved JSON report again."),
     "schema": ("drmbench.cli.schema", "Print the JSON Schema of the reports."),

@@ -64,15 +64,26 @@ def accesses(option: str) -> tuple[Access, ...]:
     return tuple(access for access in ACCESSES if option in {access, "all"})
 
 
+def subject_options(default_size: str) -> Callable[[F], F]:
+    """--device, --buffer, --size; `default_size` says what the last one is by default."""
+    def decorate(command: F) -> F:
+        for option in reversed((
+            click.option("--device", "devices", multiple=True, metavar="SPEC",
+                         help="Node, driver name, IGT filter (drm:, pci:, sys:), anon, memfd or file:PATH; repeatable. "
+                              "Default: DRMBENCH_DEVICE, IGT_DEVICE, else every usable node."),
+            click.option("--buffer", metavar="KIND", help="Buffer kind, or all. Default: the back-end's first."),
+            click.option("--size", "size_bytes", type=size, metavar="SIZE", help=f"Buffer size. {default_size}"),
+        )):
+            command = option(command)
+        return command
+
+    return decorate
+
+
 def measuring_options(command: F) -> F:
     """--device, --buffer, --size, --access, --order, --runs, --cpu, --seed, --no-baseline."""
     for option in reversed((
-        click.option("--device", "devices", multiple=True, metavar="SPEC",
-                     help="Node, driver name, IGT filter (drm:, pci:, sys:), anon, memfd or file:PATH; repeatable. "
-                          "Default: DRMBENCH_DEVICE, IGT_DEVICE, else every usable node."),
-        click.option("--buffer", metavar="KIND", help="Buffer kind, or all. Default: the back-end's first."),
-        click.option("--size", "size_bytes", type=size, metavar="SIZE",
-                     help="Buffer size. Default: 64MiB, halved until it fits the device."),
+        subject_options("Default: 64MiB, halved until it fits the device."),
         click.option("--access", type=click.Choice([*ACCESSES, "all"]), default="write", show_default=True,
                      help="How pages are touched."),
         click.option("--order", type=_order, default="sequential", show_default=True,

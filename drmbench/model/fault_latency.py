@@ -22,6 +22,9 @@ from drmbench.model.common import (
     TargetInfo,
 )
 
+ACCEPTED = "accepted"
+"""What `private_mapping` says where mmap(MAP_PRIVATE) did not fail."""
+
 
 class Distribution(msgspec.Struct, frozen=True):
     """Latencies in ns of `n` touches over all runs; null where there was none."""
@@ -43,14 +46,33 @@ class HistogramBin(msgspec.Struct, frozen=True):
     count: Count
 
 
+class FaultRun(msgspec.Struct, frozen=True):
+    """So many pages in a row whose touch took so many faults each; 255 stands for 255 and more."""
+
+    faults: Count
+    pages: Size
+
+
+class FaultGroup(msgspec.Struct, frozen=True):
+    """These runs one after the other, so many times: with a window of 16 pages, one page with a fault, 15 without."""
+
+    times: Size
+    runs: list[FaultRun]
+
+
 class TouchPass(msgspec.Struct, frozen=True):
-    """One pass over all pages; read-then-write has two, the others one."""
+    """One pass over all pages; read-then-write has two, the others one.
+
+    `fault_map`: the faults of each page's touch, by page from the start of the buffer. It ends early where the
+    pattern is too long to keep (256 groups).
+    """
 
     access: Literal["write", "read"]
     faults: Count
     faults_per_page: Duration
     prefault_window_pages: Count | None
     ns: Count
+    fault_map: list[FaultGroup] = []
 
 
 class Mechanism(msgspec.Struct, frozen=True):
@@ -64,7 +86,8 @@ class FaultLatencyResult(msgspec.Struct, frozen=True):
     """The cost of touching one mapping: counted, timed, and split by stage.
 
     `prefault_window_pages` is how many pages a fault made present in a sequential pass, null where none
-    faulted; `fault_ns` are the touches that faulted, `hit_ns` those that did not.
+    faulted; `fault_ns` are the touches that faulted, `hit_ns` those that did not; `private_mapping` is "accepted"
+    or the errno of mmap(MAP_PRIVATE), null where that was not asked.
     """
 
     target: TargetInfo
@@ -87,6 +110,7 @@ class FaultLatencyResult(msgspec.Struct, frozen=True):
     histogram: list[HistogramBin] = []
     ns_per_page_runs: list[Duration] = []
     mechanism: Mechanism | None = None
+    private_mapping: str | None = None
 
 
 class FaultLatencyReport(msgspec.Struct, frozen=True, tag_field="command", tag="fault-latency"):

@@ -6,9 +6,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drmbench.errors import UsageError
-from drmbench.model import FaultLatencyReport, VerifyReport
+from drmbench.model import ComparePopulateReport, FaultLatencyReport, VerifyReport
 from drmbench.render.compare_populate import compare_populate_document
 from drmbench.render.csv_rows import render_csv
+from drmbench.render.explain import explain_document
 from drmbench.render.fault_latency import fault_latency_document
 from drmbench.render.igt import IgtLog
 from drmbench.render.junit import render_junit
@@ -33,7 +34,9 @@ def document_of(report: Report, *, histogram: bool = False) -> Document:
         return fault_latency_document(report, histogram=histogram)
     if isinstance(report, VerifyReport):
         return verify_document(report)
-    return compare_populate_document(report)
+    if isinstance(report, ComparePopulateReport):
+        return compare_populate_document(report)
+    return explain_document(report)
 
 
 def _of_verify(name: str, render: Callable[[VerifyReport], str]) -> Callable[[Report, bool], str]:

@@ -3,14 +3,16 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
+from drmbench.errors import one_line
 from drmbench.render.document import Section
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from drmbench.model import Caveat, Environment
+    from drmbench.model import Caveat, Environment, TargetInfo
 
 _SHORT = {"write": "write", "read": "read", "read-then-write": "r+w"}
 
@@ -18,6 +20,12 @@ _SHORT = {"write": "write", "read": "read", "read-then-write": "r+w"}
 def short_access(access: str) -> str:
     """The access in a narrow cell: read-then-write is "r+w"."""
     return _SHORT.get(access, access)
+
+
+def label_of(target: TargetInfo) -> str:
+    """The target in a sentence: "vkms card0 dumb", "memfd"."""
+    node = "" if target.node is None else f" {os.path.basename(target.node)}"
+    return one_line(f"{target.driver}{node}" if target.kind == "baseline" else f"{target.driver}{node} {target.buffer}")
 
 
 def machine(environment: Environment) -> str:

@@ -3,10 +3,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
-from drmbench.render.common import caveat_section, machine
+from drmbench.render.common import caveat_section, label_of, machine
 from drmbench.render.document import Column, Document, Section
 from drmbench.units import format_bytes, format_ns, format_ratio
 
@@ -33,10 +32,8 @@ def compare_populate_document(report: ComparePopulateReport) -> Document:
 
 def _sections(result: ComparePopulateResult) -> list[Section]:
     target = result.target
-    node = "" if target.node is None else f" {os.path.basename(target.node)}"
-    buffer = "" if target.kind == "baseline" else f" {target.buffer}"
     amount = f"{format_bytes(result.size_bytes)} = {result.pages} pages, {result.runs} runs"
-    title = f"{target.driver}{node}{buffer}, {result.access}, {amount}"
+    title = f"{label_of(target)}, {result.access}, {amount}"
     verdicts = [
         [name, _verdict(strategy), *(str(n) for n in (
             strategy.faults.mmap, strategy.faults.populate, strategy.faults.touch,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from drmbench.model import Report
 
-_LEFT_OUT = {"histogram", "passes", "ns_per_page_runs", "strategies"}
+_LEFT_OUT = {"histogram", "passes", "ns_per_page_runs", "strategies", "touches", "populate", "clues", "problems"}
 
 
 def _flat(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
@@ -26,7 +26,7 @@ def _flat(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, object
         if isinstance(part, dict):
             yield from _flat(part, f"{prefix}{name}.")
         elif isinstance(part, list):
-            yield f"{prefix}{name}", " ".join(str(item) for item in part)
+            yield f"{prefix}{name}", " ".join(str(item["name"] if isinstance(item, dict) else item) for item in part)
         else:
             yield f"{prefix}{name}", part
 
@@ -46,7 +46,11 @@ def render_csv(report: Report) -> str:
     """RFC 4180 with a header line; an empty field is a null."""
     rows = list(_rows(report))
     output = io.StringIO()
-    writer = csv.DictWriter(output, fieldnames=list(rows[0]) if rows else [], lineterminator="\n")
+    names = dict.fromkeys(name for row in rows for name in row)
+    # A part that one row lacks is a null there, and a group of columns in another row.
+    groups = {name.rpartition(".")[0] for name in names}
+    columns = [name for name in names if name not in groups]
+    writer = csv.DictWriter(output, fieldnames=columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return output.getvalue()

@@ -8,11 +8,15 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A heading; numbers stand to the right. A `grows` column takes what room is left and may wrap."""
+    """A heading; numbers stand to the right. A `grows` column takes what room is left and may wrap.
+
+    `width` fixes its characters in plain text, so that tables below one another line up.
+    """
 
     name: str
     number: bool = False
     grows: bool = False
+    width: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from drmbench.model import STAGES
-from drmbench.render.common import caveat_section, machine, short_access
+from drmbench.render.common import caveat_section, label_of, machine, short_access
 from drmbench.render.document import Column, Document, Section
 from drmbench.units import format_bytes, format_ns, format_ratio
 
@@ -31,13 +31,6 @@ def fault_latency_document(report: FaultLatencyReport, *, histogram: bool = Fals
     if histogram:
         sections += [_histogram_section(result) for result in report.results]
     return Document([*sections, *caveat_section(report.caveats)])
-
-
-def _label(result: FaultLatencyResult) -> str:
-    """The target in a sentence: "vkms card0 dumb", "memfd"."""
-    target = result.target
-    node = "" if target.node is None else f" {os.path.basename(target.node)}"
-    return f"{target.driver}{node}" if target.kind == "baseline" else f"{target.driver}{node} {target.buffer}"
 
 
 def _cells(results: Sequence[FaultLatencyResult]) -> list[str]:
@@ -89,7 +82,7 @@ def _finding(result: FaultLatencyResult, results: Sequence[FaultLatencyResult]) 
     total = sum(paid.values())
     dearest = max(paid, key=lambda name: paid[name])
     share = 100 * paid[dearest] / total if total else 0
-    text = f"{_label(result)}, {result.access}, {result.phase}: {_touch_cost(result)}; "
+    text = f"{label_of(result.target)}, {result.access}, {result.phase}: {_touch_cost(result)}; "
     text += f"{share:.0f} % of {format_ns(total)} is paid in {dearest}"
     floor = floor_of(result, results)
     if floor is not None and floor.ns_per_page > 0:
@@ -154,7 +147,7 @@ def _histogram_section(result: FaultLatencyResult) -> Section:
         longest = math.log10(max(p.count for p in result.histogram) + 1)
         return "#" * round(_BAR * math.log10(part.count + 1) / longest)
 
-    title = f"{_label(result)}, {result.access}, {result.phase}: touches by latency, both scales log"
+    title = f"{label_of(result.target)}, {result.access}, {result.phase}: touches by latency, both scales log"
     columns = (Column("from", number=True), Column("to", number=True), Column("touches", number=True), Column(""))
     rows = [[format_ns(p.from_ns), format_ns(p.to_ns), str(p.count), bar(p)] for p in result.histogram]
     return Section(title, columns, rows)

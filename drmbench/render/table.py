@@ -44,7 +44,7 @@ def _print_section(console: Console, section: Section) -> None:
         for column in section.columns:
             table.add_column(
                 Text(column.name), justify="right" if column.number else "left", no_wrap=not column.grows,
-                overflow="fold" if column.grows else "ellipsis",
+                overflow="fold" if column.grows else "ellipsis", width=column.width,
             )
         for row in section.rows:
             table.add_row(*(Text(cell) for cell in row))

@@ -19,6 +19,7 @@ from drmbench.stats import prefault_window_pages
 from drmbench.vma import vm_flags
 from drmbench.workloads.order import page_order
 from drmbench.workloads.passes import PASSES, Sink, count_pass, native_access, timed_pass
+from drmbench.workloads.probes import private_mapping
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,11 +43,12 @@ class FaultParameters:
 
 @dataclass(slots=True)
 class Expected:
-    """What the counting pass saw of one phase, one entry a pass where it is a list."""
+    """What the counting pass saw of one phase; a list has one entry a pass, with the faults in the order of touches."""
 
     address: int
     vm_flags: list[str]
     faults: list[NDArray[np.uint8]]
+    private_mapping: str | None
     windows: list[int | None] = field(default_factory=list)
 
 
@@ -93,7 +95,7 @@ class FaultSeries:
         self.kind = kind
         self.parameters = parameters
         self.phases: dict[Phase, PhaseSeries] = {}
-        self._order = page_order(parameters.order, parameters.size_bytes // PAGE_BYTES, parameters.seed)
+        self.order = page_order(parameters.order, parameters.size_bytes // PAGE_BYTES, parameters.seed)
 
     def _buffer(self, backend: Backend) -> Buffer:
         return Buffer(self.target.buffer_label(self.kind), backend, self.kind, self.parameters.size_bytes)
@@ -110,12 +112,12 @@ class FaultSeries:
                     series.expected.windows = [prefault_window_pages(f) for f in series.expected.faults]
                 return
             # The window is a property of ascending touches, whatever order is timed.
-            ascending = page_order("sequential", self._order.size, 0)
+            ascending = page_order("sequential", self.order.size, 0)
             for phase, counted in self._count_phases(backend, ascending):
                 self.phases[phase].expected.windows = [prefault_window_pages(f) for f in counted.faults]
 
     def _expect(self, backend: Backend) -> None:
-        for phase, expected in self._count_phases(backend, self._order):
+        for phase, expected in self._count_phases(backend, self.order):
             self.phases[phase] = PhaseSeries(expected)
 
     def _count_phases(
@@ -126,8 +128,8 @@ class FaultSeries:
                 place, _stage = buffer.locate()
                 with buffer.map(place, backend.prot) as mapping:
                     faults = [count_pass(mapping, order, access) for access in self._accesses(backend)]
-                    expected = Expected(mapping.address, vm_flags(mapping.address), faults)
-                yield phase, expected
+                    address, flags = mapping.address, vm_flags(mapping.address)
+                yield phase, Expected(address, flags, faults, private_mapping(buffer, place, backend.prot))
 
     def _phases(self, backend: Backend) -> tuple[Phase, ...]:
         """The mappings to make, one after the other: warm needs the cold one before it."""
@@ -155,7 +157,7 @@ class FaultSeries:
         with buffer.map(place, backend.prot, hint=expected.address) as mapping:
             stages["mmap"] = mapping.mapped
             passes = [
-                timed_pass(mapping, self._order, access, faults, sink)
+                timed_pass(mapping, self.order, access, faults, sink)
                 for access, faults in zip(self._accesses(backend), expected.faults, strict=True)
             ]
             stages["touch"] = sum(passes, native.Stage())

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SIZE = str(16 * mmap.PAGESIZE)
 
 
-@pytest.fixture(params=["fault-latency", "compare-populate"])
+@pytest.fixture(params=["fault-latency", "compare-populate", "explain"])
 def report(request: pytest.FixtureRequest, drmbench: Any, tmp_path: Path) -> Path:
     """A saved report of each measuring command."""
     path = tmp_path / "report.json"
