@@ -111,7 +111,7 @@ TABLE: tuple[Row, ...] = (
     replace(_SHMEM, name="GEM shmem, stores tracked", write=2, after_read=1, source=_TRACKED),
     replace(_SHMEM, name="GEM shmem, huge pages", window=_PMD_PAGES,
             source="drivers/gpu/drm/drm_gem_shmem_helper.c, drm_gem_shmem_any_fault()"),
-    replace(_SHMEM, name="GEM shmem, pages inserted", has=_flags("mm"), lacks=_flags("io pf"), links=None,
+    replace(_SHMEM, name="GEM shmem, pages inserted", has=_flags("mm"), lacks=_flags("io pf"),
             source="drm_gem_shmem_helper.c before vmf_insert_pfn() (5.16)"),
     _TTM,
     replace(_TTM, source=f"{_TTM.source}, on VM_MIXEDMAP before 5.14", has=_flags("io mm"), lacks=_flags("pf"),

@@ -82,7 +82,8 @@ def _stage(stage: str) -> Callable[[ExplainResult], str]:
 
 def _one_fault(result: ExplainResult) -> str:
     found = [touch_of(result, "write", phase) for phase in ("cold", "warm")]
-    return ", ".join(format_ns(touch.fault_ns.p50) for touch in found if touch is not None)
+    times = [touch.fault_ns.p50 for touch in found if touch is not None]
+    return ", ".join(map(format_ns, times)) if any(times) else "-"
 
 
 def _first_touch(result: ExplainResult) -> str:

@@ -57,7 +57,7 @@ class TestVma:
 class TestHelperModules:
     @pytest.fixture
     def modules(self, tmp_path: Path) -> Path:
-        """bochs -> drm_vram_helper -> drm_ttm_helper -> ttm; vkms -> drm_shmem_helper; snd built in."""
+        """The driver bochs links to drm_vram_helper and so to ttm, vkms to drm_shmem_helper; snd is built in."""
         folder = tmp_path / "module"
         uses = {"bochs": ["drm_vram_helper"], "drm_vram_helper": ["drm_ttm_helper"], "drm_ttm_helper": ["ttm"],
                 "vkms": ["drm_shmem_helper"], "ttm": [], "drm_shmem_helper": [], "loop": ["loop"]}
