@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
 # Every target sets up what it needs by itself; see scripts/setup.
 .POSIX:
-.PHONY: help run test test-all test-unit test-vm matrix lint bench clean
+.PHONY: help run test test-all test-unit test-vm test-formats matrix lint bench clean
 
 help: ## Show this
-	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 14
 
 run: ## First-touch faults of this machine's GPU, or of vkms in a VM (ARGS=...)
 	@scripts/main-job $(ARGS)
@@ -12,14 +12,17 @@ run: ## First-touch faults of this machine's GPU, or of vkms in a VM (ARGS=...)
 test: ## Lint, unit tests, tests in a VM
 	@scripts/test lint unit vm lab
 
-test-all: ## The same, and the other kernels and arm64 (long)
-	@scripts/test lint unit vm lab kernels arm64
+test-all: ## The same, and formats, the other kernels and arm64 (long)
+	@scripts/test lint unit vm lab formats kernels arm64
 
 test-unit: ## Unit tests, which need no GPU
 	@scripts/test unit
 
 test-vm: ## Tests on every lab device in a VM, and tests of the VM itself
 	@scripts/test vm lab
+
+test-formats: ## igt_runner, LAVA and others read what verify prints
+	@scripts/test formats
 
 matrix: ## Every kernel times every lab device, in one table (resumes; ARGS=...)
 	@scripts/matrix $(ARGS)

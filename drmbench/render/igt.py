@@ -145,6 +145,7 @@ class IgtLog:
             return
         verdict: CaseVerdict = "skip" if isinstance(error, UnsupportedError) else "fail"
         for name in self._subtests:
+            yield f"{STARTING}{name}"
             yield f"Subtest {name}: {_ended(verdict, 0)}"
 
 
