@@ -12,8 +12,8 @@ run: ## First-touch faults of this machine's GPU, or of vkms in a VM (ARGS=...)
 test: ## Lint, unit tests, tests in a VM
 	@scripts/test lint unit vm lab
 
-test-all: ## The same, and formats, the other kernels and arm64 (long)
-	@scripts/test lint unit vm lab formats kernels arm64
+test-all: ## The same, formats, a browser, other kernels and arm64 (long)
+	@scripts/test lint unit vm lab formats browser kernels arm64
 
 test-unit: ## Unit tests, which need no GPU
 	@scripts/test unit

@@ -88,6 +88,7 @@ def _fault_result(series: FaultSeries, phase: Phase, done: PhaseSeries, clock: C
         histogram=histogram_bins(done.faulted + done.hit, scale),
         ns_per_page_runs=[round(run.stages["touch"].ns / pages, 2) for run in done.runs],
         private_mapping=done.expected.private_mapping,
+        address=done.expected.address,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import click
 
-from drmbench.cli.options import accesses, measuring_options, output_options
+from drmbench.cli.options import accesses, measuring_options, output_options, picture_options
 from drmbench.cli.options import strategies as strategy_names
 
 
@@ -13,11 +13,12 @@ from drmbench.cli.options import strategies as strategy_names
 @measuring_options
 @click.option("--strategies", type=strategy_names, default="all", show_default=True, metavar="NAME,...",
               help="lazy, map-populate, madv-populate-read, madv-populate-write, mlock, touch.")
+@picture_options
 @output_options(("table", "csv", "markdown"))
 def command(
     devices: tuple[str, ...], buffer: str | None, size_bytes: int | None, access: str, order: str, runs: int,
     cpu: int | None, seed: int, no_baseline: bool, strategies: tuple[str, ...], json_path: str | None,
-    format_name: str,
+    format_name: str, html_path: str | None, svg: str | None,
 ) -> int:
     """Prove which populate strategies did anything.
 
@@ -31,4 +32,6 @@ def command(
         devices=devices, buffer=buffer, size_bytes=size_bytes, accesses=accesses(access), order=order, runs=runs,
         cpu=cpu, seed=seed, baseline=not no_baseline, strategies=strategies,
     )
-    return measure_and_report(run_compare_populate, options, json_path, format_name)
+    return measure_and_report(
+        run_compare_populate, options, json_path, format_name, html_path=html_path, svg=svg,
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import click
 
-from drmbench.cli.options import output_options, subject_options
+from drmbench.cli.options import output_options, picture_options, subject_options
 
 DEFAULT_SIZE_BYTES = 4 << 20
 
@@ -15,10 +15,11 @@ DEFAULT_SIZE_BYTES = 4 << 20
 @click.option("--runs", type=click.IntRange(1, 1000), default=3, show_default=True,
               help="Timed runs of each measurement; counts need none.")
 @click.option("--cpu", type=click.IntRange(0), help="Measure on this CPU only.")
+@picture_options
 @output_options(("table", "markdown"))
 def command(
     devices: tuple[str, ...], buffer: str | None, size_bytes: int | None, runs: int, cpu: int | None,
-    json_path: str | None, format_name: str,
+    json_path: str | None, format_name: str, html_path: str | None, svg: str | None,
 ) -> int:
     """Show how a driver maps its buffers, and name the mechanism.
 
@@ -34,4 +35,6 @@ def command(
         devices=devices, buffer=buffer, size_bytes=size_bytes, accesses=("write",), order="sequential", runs=runs,
         cpu=cpu, seed=1, baseline=False, default_size_bytes=DEFAULT_SIZE_BYTES,
     )
-    return measure_and_report(run_explain, options, json_path, format_name)
+    return measure_and_report(
+        run_explain, options, json_path, format_name, html_path=html_path, svg=svg,
+    )

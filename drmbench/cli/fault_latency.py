@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import click
 
-from drmbench.cli.options import accesses, measuring_options, output_options
+from drmbench.cli.options import accesses, measuring_options, output_options, picture_options
 
 
 @click.command(name="fault-latency")
@@ -13,11 +13,12 @@ from drmbench.cli.options import accesses, measuring_options, output_options
 @click.option("--phase", type=click.Choice(["cold", "warm", "both"]), default="both", show_default=True,
               help="cold: first mapping of a fresh buffer; warm: mapped again.")
 @click.option("--histogram", is_flag=True, help="Show the latencies on a log scale.")
+@picture_options
 @output_options(("table", "csv", "markdown"))
 def command(
     devices: tuple[str, ...], buffer: str | None, size_bytes: int | None, access: str, order: str, runs: int,
     cpu: int | None, seed: int, no_baseline: bool, phase: str, histogram: bool, json_path: str | None,
-    format_name: str,
+    format_name: str, html_path: str | None, svg: str | None,
 ) -> int:
     """Time and count the first touches of mapped buffers.
 
@@ -32,4 +33,6 @@ def command(
         cpu=cpu, seed=seed, baseline=not no_baseline,
         phases=tuple(p for p in ("cold", "warm") if phase in {p, "both"}),
     )
-    return measure_and_report(run_fault_latency, options, json_path, format_name, histogram=histogram)
+    return measure_and_report(
+        run_fault_latency, options, json_path, format_name, histogram=histogram, html_path=html_path, svg=svg,
+    )

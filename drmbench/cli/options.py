@@ -108,3 +108,12 @@ def output_options(formats: tuple[str, ...]) -> Callable[[F], F]:
                             help="Write the report there; - is stdout, and nothing else is printed.")(command)
 
     return decorate
+
+
+def picture_options(command: F) -> F:
+    """--html and --svg, for reports that have pictures."""
+    command = click.option("--svg", "svg", metavar="[PICTURE:]FILE",
+                           help="Write one picture of each result there: mapping, stages, histogram or populate.  "
+                                "[default: the first of these that there is]")(command)
+    return click.option("--html", "html_path", metavar="FILE",
+                        help="Write a page with tables and pictures there, which needs no network.")(command)

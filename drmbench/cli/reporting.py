@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from drmbench.cli.pages import page_files, takes_stdout
 from drmbench.cli.progress import ProgressOnStderr
 from drmbench.errors import EXIT_ERROR, EXIT_OK
 from drmbench.render import FORMATS
@@ -22,21 +23,24 @@ if TYPE_CHECKING:
 
 def measure_and_report(
     run: Callable[[Options, Progress], Outcome], options: Options, json_path: str | None, format_name: str,
-    *, histogram: bool = False,
+    *, histogram: bool = False, html_path: str | None = None, svg: str | None = None,
 ) -> int:
     """Measure, print, save, and say what is missing; returns the exit status.
 
     The table is printed before the file is written, so that a disk that fills up loses nothing.
     Raises DrmbenchError.
     """
+    printed = not takes_stdout(json_path, html_path, svg)
     with contextlib.ExitStack() as stack:
+        write_pages = stack.enter_context(page_files(html_path, svg))
         file = stack.enter_context(destination(json_path)) if json_path is not None else None
         with ProgressOnStderr() as progress:
             outcome = run(options, progress)
-        if json_path != "-":
+        if printed:
             click.echo(FORMATS[format_name](outcome.report, histogram), nl=False)
         if file is not None:
             file.save(outcome.report)
+        write_pages(outcome.report)
     for failure in outcome.failures:
         click.echo(f"drmbench: {failure}", err=True)
     if outcome.interrupted:

@@ -87,7 +87,8 @@ class FaultLatencyResult(msgspec.Struct, frozen=True):
 
     `prefault_window_pages` is how many pages a fault made present in a sequential pass, null where none
     faulted; `fault_ns` are the touches that faulted, `hit_ns` those that did not; `private_mapping` is "accepted"
-    or the errno of mmap(MAP_PRIVATE), null where that was not asked.
+    or the errno of mmap(MAP_PRIVATE), null where that was not asked;
+    `address` is where the mapping began.
     """
 
     target: TargetInfo
@@ -111,6 +112,7 @@ class FaultLatencyResult(msgspec.Struct, frozen=True):
     ns_per_page_runs: list[Duration] = []
     mechanism: Mechanism | None = None
     private_mapping: str | None = None
+    address: Count | None = None
 
 
 class FaultLatencyReport(msgspec.Struct, frozen=True, tag_field="command", tag="fault-latency"):

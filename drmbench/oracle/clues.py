@@ -149,7 +149,7 @@ def _fork(result: ExplainResult) -> Iterator[Question]:
     write = touch_of(result, "write")
     if write is not None and write.passes[0].faults == 0:
         return  # nothing faults at all, so the child's zero says nothing
-    found = "fork() copies the page table" if copied else f"a child faults anew ({child.read_faults} times to read)"
+    found = "fork() copies the page table" if copied else f"a child faults anew, {child.read_faults} to read"
     yield Question("fork", found, lambda row: row.copied in {None, copied}, "copied")
 
 

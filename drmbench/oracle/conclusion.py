@@ -22,8 +22,11 @@ if TYPE_CHECKING:
 def conclude(result: ExplainResult, arch: str) -> Conclusion:
     """Name what no clue rules out; where every mechanism has something against it, say which has the least.
 
-    `arch` is the machine as uname() names it. The result's own `conclusion` is not looked at.
+    Nothing is concluded of a file, as its file system decides. `arch` is the machine as uname() names it. The
+    result's own `conclusion` is not looked at.
     """
+    if result.target.driver == "file":
+        return Conclusion([], [], [], f"How a file is mapped is decided by its file system. {huge_sentence(result)}")
     asked = list(questions(result))
     best = {family: _best_row(family, arch, asked) for family in FAMILIES}
     against = {family: [q for q in asked if not q.fits(row)] for family, row in best.items()}
@@ -107,7 +110,7 @@ def huge_sentence(result: ExplainResult) -> str:
 def explain_objections(label: str, result: ExplainResult) -> Iterator[Caveat]:
     """A caveat where no mechanism fits, and where a mapping did not outlive its handle and descriptor."""
     report = "look at the driver's fault handler, or report it with the --json file"
-    if not result.conclusion.mechanisms:
+    if result.conclusion.closest:
         closest = _listed([mechanism.name for mechanism in result.conclusion.closest], "or")
         yield Caveat("unknown-mechanism", f"{label}: no mapping mechanism known to drmbench does that; closest is "
                      f"{closest}", report)

@@ -25,9 +25,9 @@ _ROOM = 79 - _NAME_WIDTH - 1
 
 def explain_document(report: ExplainReport) -> Document:
     """Conclusions first; then of each two results mapping, faults, costs, populate and life; at last flags in words."""
-    sizes = sorted({result.size_bytes for result in report.results})
+    sizes = sorted({result.size_bytes for result in report.results}) or [report.parameters.size_bytes]
     amount = " to ".join(dict.fromkeys(format_bytes(size) for size in (sizes[0], sizes[-1])))
-    runs = min(result.runs for result in report.results)
+    runs = min((result.runs for result in report.results), default=report.parameters.runs)
     pages = format_bytes(report.environment.page_size_bytes)
     setting = f"{amount} a buffer, pages of {pages}, {runs} run{'s' if runs > 1 else ''}"
     sections = [Section("How these buffers are mapped", lines=[machine(report.environment), setting])]
@@ -75,7 +75,7 @@ def _stage(stage: str) -> Callable[[ExplainResult], str]:
         found = [touch_of(result, "write", phase) for phase in ("cold", "warm")]
         times = [format_ns(getattr(touch.stages_ns, stage)) for touch in found if touch is not None]
         # The buffer is made and destroyed once, whatever is mapped meanwhile.
-        return times[0] if stage in {"create", "destroy"} else ", ".join(times)
+        return ", ".join(times[:1] if stage in {"create", "destroy"} else times) or "-"
 
     return answer
 

@@ -98,7 +98,7 @@ def write_package(folder: Path, extension: Path) -> None:
     Times stay, so that compiled Python of an earlier run counts where nothing was edited.
     """
     own = Path(__file__).parents[1]
-    for path in (path for path in own.rglob("*") if path.suffix in {".py", ".toml"}):
+    for path in (path for path in own.rglob("*") if path.suffix in {".py", ".toml", ".css"}):
         target = folder / "drmbench" / path.relative_to(own)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(path, target)

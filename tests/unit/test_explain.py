@@ -189,7 +189,10 @@ class TestCommand:
         ran = drmbench("explain", "--device", f"file:{path}", "--size", SIZE, "--runs", "1", "--json", "-")
         assert ran.status == 0, ran.err
         assert path.read_bytes() == content
-        assert ran.json["results"][0]["after_close"]["data"] is None
+        (result,) = ran.json["results"]
+        assert result["after_close"]["data"] is None
+        assert "decided by its file system" in result["conclusion"]["text"]
+        assert not [caveat for caveat in ran.json["caveats"] if caveat["id"] == "unknown-mechanism"]
 
     @pytest.mark.parametrize(("arguments", "status", "says"), [
         (("--device", "nonsense"), 2, "no such node, driver or baseline"),
