@@ -43,6 +43,34 @@ def kernel_log_unread(problem: str) -> Caveat:
                   "run as root, or sysctl kernel.dmesg_restrict=0")
 
 
+def stress_interrupted() -> Caveat:
+    """Ctrl-C or SIGTERM ended `drmbench stress` early."""
+    return Caveat("interrupted", "interrupted; the counts are those of the rounds that had ended",
+                  "let it finish, or ask for fewer --seconds")
+
+
+def memory_grown(label: str, what: str) -> Caveat:
+    """The machine has less memory after a stress run, but no more is lost when its last round is repeated."""
+    return Caveat("memory-grown", f"{label}: {what} more is in use than before; repeating the last round takes no more",
+                  "run longer on an idle machine, to see whether it grows")
+
+
+def splits_left_out(label: str) -> Caveat:
+    """The driver's fault handler counts pages from the VMA's start, so that programs must not move it."""
+    return Caveat(
+        "splits-left-out",
+        f"{label}: the driver is known to map the wrong pages behind a munmap() or mprotect() of a mapping's first "
+        "part (its fault handler counts from vm_start), so the programs cut mappings at their ends only",
+        "drm_gem_shmem_fault() and the like should count from the fake offset, as TTM does",
+    )
+
+
+def fresh_not_compared(label: str) -> Caveat:
+    """The list of known breaches says that fresh buffers hold old data here."""
+    return Caveat("fresh-not-compared", f"{label}: a fresh buffer is known to hold old data, so it is compared only "
+                  "once it was written to", "drmbench verify --case content/fresh tells more")
+
+
 def size_reduced(label: str, wanted: str, used: str) -> Caveat:
     """The default size did not fit on a device."""
     return Caveat("size-reduced", f"{label}: the default {wanted} does not fit, measured with {used}",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a forked child finds of a mapping. Between fork() and _exit() it runs nothing but this file and touch.c. */
+/* What a forked child finds of a mapping. Between fork() and _exit() it runs nothing but our C. */
 #include <errno.h>
 #include <signal.h>
 #include <string.h>
@@ -17,6 +17,13 @@ struct child_answer {
     uint8_t faults[];
 };
 
+/* Python's handlers only set a flag that nobody would look at. */
+void drmbench_child_begin(void)
+{
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
+}
+
 static void count_in_child(const struct drmbench_span *span, struct child_answer *answer)
 {
     static const uint32_t first_page;
@@ -29,14 +36,13 @@ static void count_in_child(const struct drmbench_span *span, struct child_answer
         .access = DRMBENCH_WRITE,
     };
 
-    signal(SIGINT, SIG_DFL);
-    signal(SIGTERM, SIG_DFL);
+    drmbench_child_begin();
     drmbench_touch_count(&own, answer->faults, &answer->stop);
     answer->status = drmbench_touch_count(span, answer->faults, &answer->stop);
     _exit(0);
 }
 
-static int wait_for(pid_t child)
+int drmbench_child_wait(pid_t child)
 {
     int status;
 
@@ -58,10 +64,10 @@ int drmbench_touch_count_in_child(const struct drmbench_span *span, uint8_t *fau
     *stop = (struct drmbench_stop){0};
     if (answer == MAP_FAILED)
         return -errno;
-    child = fork();
+    child = drmbench_guard_fork();
     if (child == 0)
         count_in_child(span, answer);
-    status = child < 0 ? -errno : wait_for(child);
+    status = child < 0 ? -errno : drmbench_child_wait(child);
     if (status == 0) {
         *stop = answer->stop;
         status = answer->status;

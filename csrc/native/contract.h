@@ -142,3 +142,31 @@ int drmbench_memory_compare(uint64_t address, uint64_t size_bytes, uint64_t seed
 /* *equal_bytes: how many bytes from the start are `byte`. */
 int drmbench_memory_compare_byte(uint64_t address, uint64_t size_bytes, uint8_t byte,
                                  uint64_t *equal_bytes, struct drmbench_stop *stop);
+
+/* ---- access.c: a list of such accesses, here or in a forked child ------------------- */
+
+enum drmbench_access_action {
+    DRMBENCH_ACCESS_FILL = 0,     /* store the pattern of `seed` */
+    DRMBENCH_ACCESS_COMPARE = 1,  /* load, and compare with that pattern */
+    DRMBENCH_ACCESS_ZERO = 2,     /* load, and compare with zeros */
+    DRMBENCH_ACCESS_LOAD = 3      /* load a byte of each page, whatever it is */
+};
+
+struct drmbench_access_item {
+    uint64_t address;           /* of whole pages of page_bytes each, as is size_bytes */
+    uint64_t size_bytes;
+    uint64_t page_bytes;
+    uint64_t seed;              /* the pattern as it stands at offset_bytes of a buffer */
+    uint64_t offset_bytes;
+    int action;                 /* enum drmbench_access_action */
+    /* Out: */
+    int status;                 /* 0, or -EFAULT where signal_number ended it */
+    int signal_number;
+    uint64_t good_bytes;        /* before the signal or the first wrong word; else size_bytes */
+    uint64_t faults;            /* minor and major, of the thread that accessed */
+};
+
+/* Every item in order, also behind one that a signal ended. */
+void drmbench_access_all(struct drmbench_access_item *items, uint64_t count);
+/* The same in a forked child. -ECHILD: it died of something else; -EAGAIN, -ENOMEM: there can be none. */
+int drmbench_access_all_in_child(struct drmbench_access_item *items, uint64_t count);

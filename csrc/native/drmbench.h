@@ -5,6 +5,7 @@
 
 #include <setjmp.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "contract.h"
 
@@ -36,5 +37,11 @@ static inline struct drmbench_guard drmbench_guard_around(uint64_t address, uint
 
 int drmbench_guard_arm(struct drmbench_guard *guard);
 void drmbench_guard_disarm(void);
+/* fork() while no other thread holds the guards' lock, so that the child can arm one. */
+pid_t drmbench_guard_fork(void);
+
+/* child.c: for a forked child that has no work but C; 0, or -ECHILD where it did not end by _exit(0). */
+void drmbench_child_begin(void);
+int drmbench_child_wait(pid_t child);
 
 #endif

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <unistd.h>
 
 static _Thread_local struct drmbench_guard *armed;
 
@@ -56,4 +57,14 @@ void drmbench_guard_disarm(void)
         sigaction(SIGSEGV, &before_segv, NULL);
     }
     pthread_mutex_unlock(&lock);
+}
+
+pid_t drmbench_guard_fork(void)
+{
+    pid_t child;
+
+    pthread_mutex_lock(&lock);
+    child = fork();
+    pthread_mutex_unlock(&lock);
+    return child;
 }

@@ -57,6 +57,13 @@ from drmbench.model.fault_latency import (
     Mechanism,
     TouchPass,
 )
+from drmbench.model.stress import (
+    FailureCategory,
+    StressFailure,
+    StressParameters,
+    StressReport,
+    StressResult,
+)
 from drmbench.model.verify import (
     CaseVerdict,
     KnownBehaviour,
@@ -65,7 +72,7 @@ from drmbench.model.verify import (
     VerifyResult,
 )
 
-Report = FaultLatencyReport | ComparePopulateReport | ExplainReport | VerifyReport
+Report = FaultLatencyReport | ComparePopulateReport | ExplainReport | VerifyReport | StressReport
 
 __all__ = [
     "ACCEPTED",
@@ -88,6 +95,7 @@ __all__ = [
     "Environment",
     "ExplainReport",
     "ExplainResult",
+    "FailureCategory",
     "FaultGroup",
     "FaultLatencyReport",
     "FaultLatencyResult",
@@ -107,6 +115,10 @@ __all__ = [
     "Size",
     "StrategyFaults",
     "StrategyResult",
+    "StressFailure",
+    "StressParameters",
+    "StressReport",
+    "StressResult",
     "TargetInfo",
     "TouchPass",
     "Verdict",

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drmbench.errors import UsageError
-from drmbench.model import ComparePopulateReport, FaultLatencyReport, VerifyReport
+from drmbench.model import ComparePopulateReport, FaultLatencyReport, StressReport, VerifyReport
 from drmbench.render.compare_populate import compare_populate_document
 from drmbench.render.csv_rows import render_csv
 from drmbench.render.explain import explain_document
@@ -17,6 +17,7 @@ from drmbench.render.ktap import Ktap
 from drmbench.render.lava import LavaSignals, render_lava_results
 from drmbench.render.lines import replay
 from drmbench.render.markdown import render_markdown
+from drmbench.render.stress import stress_document
 from drmbench.render.table import render_table
 from drmbench.render.verify import verify_document
 from drmbench.store import encode
@@ -34,6 +35,8 @@ def document_of(report: Report, *, histogram: bool = False) -> Document:
         return fault_latency_document(report, histogram=histogram)
     if isinstance(report, VerifyReport):
         return verify_document(report)
+    if isinstance(report, StressReport):
+        return stress_document(report)
     if isinstance(report, ComparePopulateReport):
         return compare_populate_document(report)
     return explain_document(report)

@@ -20,7 +20,7 @@ _HIDDEN = (
 # An overlay does not show file systems that are mounted below its lower directory.
 _OVERLAID = ("/etc", "/lib", "/home", "/opt", "/srv", "/usr", "/var", "/tmp")  # noqa: S108 (names, none is made)
 # Options whose value is a file that the command writes.
-_OUTPUT_OPTIONS = ("--json", "--html", "--svg", "--csv", "--junitxml", "--output")
+_OUTPUT_OPTIONS = ("--json", "--html", "--svg", "--csv", "--junitxml", "--output", "--save")
 
 
 @dataclass(frozen=True, slots=True)
