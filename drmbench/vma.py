@@ -18,6 +18,8 @@ _HEADER = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) (\S+) ([0-9a-f]+) (\S+) (\d+) *(
 _SMAPS = Path("/proc/self/smaps")
 _PMD_FIELDS = ("AnonHugePages", "ShmemPmdMapped", "FilePmdMapped")
 
+_MAPS_LINE = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) (\S+) ([0-9a-f]+) \S+ \d+ *(.*)$", re.MULTILINE)
+
 PFNMAP = "pf"
 IO = "io"
 
@@ -120,13 +122,14 @@ class Vma:
 
 def vmas(first: int = 0, last: int = 1 << 64) -> list[Vma]:
     """The VMAs that overlap first <= address < last, in order; all of the process without arguments."""
+    text = Path("/proc/self/maps").read_bytes().decode("utf-8", "replace")
     found = []
-    with Path("/proc/self/maps").open(encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            bounds, permissions, offset, _device, _inode, *path = line.rstrip("\n").split(maxsplit=5)
-            start, end = (int(part, 16) for part in bounds.split("-"))
-            if start < last and end > first:
-                found.append(Vma(start, end, permissions, int(offset, 16), path[0] if path else ""))
+    for line in _MAPS_LINE.finditer(text):
+        start, end = int(line[1], 16), int(line[2], 16)
+        if start >= last:
+            break
+        if end > first:
+            found.append(Vma(start, end, line[3], int(line[4], 16), line[5]))
     return found
 
 
