@@ -33,8 +33,14 @@ static void i915_gem_free(struct drm_gem_object *gem)
 	kfree(bo);
 }
 
+static void i915_gem_close(struct drm_gem_object *gem, struct drm_file *file)
+{
+	i915_windows_revoke(gem_to_bo(gem), file);
+}
+
 static const struct drm_gem_object_funcs i915_gem_funcs = {
 	.free = i915_gem_free,
+	.close = i915_gem_close,
 };
 
 static int create_bo(struct drm_device *drm, struct drm_file *file, u64 *size, u32 *handle)

@@ -42,6 +42,7 @@ static inline struct i915_bo *gem_to_bo(struct drm_gem_object *gem)
 extern const struct vm_operations_struct i915_vm_ops;
 void i915_windows_init(struct i915_bo *bo);
 void i915_windows_fini(struct i915_bo *bo);
+void i915_windows_revoke(struct i915_bo *bo, struct drm_file *file);
 int i915_window_offset(struct i915_bo *bo, enum i915_view view, struct drm_file *file, u64 *offset);
 int i915_mmap(struct file *filp, struct vm_area_struct *vma);
 int i915_legacy_mmap_ioctl(struct drm_device *drm, void *data, struct drm_file *file);

@@ -33,6 +33,15 @@ void i915_windows_fini(struct i915_bo *bo)
 					      &bo->windows[view].node);
 }
 
+/* The file has closed its handle: what it maps stays, and it can map no more. */
+void i915_windows_revoke(struct i915_bo *bo, struct drm_file *file)
+{
+	unsigned int view;
+
+	for (view = 0; view < VIEW_COUNT; view++)
+		drm_vma_node_revoke(&bo->windows[view].node, file);
+}
+
 int i915_window_offset(struct i915_bo *bo, enum i915_view view, struct drm_file *file, u64 *offset)
 {
 	struct i915_window *window = &bo->windows[view];

@@ -94,6 +94,7 @@ int double_dumb_create(struct drm_file *file, struct drm_device *drm,
 	.dumb_create = double_dumb_create,				\
 	.dumb_map_offset = double_map_offset,				\
 	DOUBLE_PRIME_MMAP						\
-	.prime_handle_to_fd = drm_gem_prime_handle_to_fd
+	.prime_handle_to_fd = drm_gem_prime_handle_to_fd,		\
+	.prime_fd_to_handle = drm_gem_prime_fd_to_handle
 
 #endif
