@@ -160,6 +160,11 @@ class Buffer:
         """Its GEM handle on the open file it was made with, or its descriptor where there is no DRM."""
         return self._alive.handle
 
+    @property
+    def object_bytes(self) -> int:
+        """The size of the object that the driver made, at least `size_bytes`."""
+        return self._alive.size_bytes
+
     @contextlib.contextmanager
     def _step(self, name: str) -> Iterator[None]:
         try:

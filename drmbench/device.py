@@ -96,15 +96,15 @@ def _open_remedy(node: str, number: int) -> str:
 
 
 @contextlib.contextmanager
-def open_node(node: str) -> Iterator[int]:
-    """Open a node read-write and close it after the block.
+def open_node(node: str, access: int = os.O_RDWR) -> Iterator[int]:
+    """Open a node, read-write where `access` says nothing else, and close it after the block.
 
     The kernel makes the first opener of a primary node its DRM master (drm_master_open() in
     drivers/gpu/drm/drm_auth.c); that is given up at once, so that a display server can start meanwhile.
     Raises DrmbenchError.
     """
     try:
-        fd = os.open(node, os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+        fd = os.open(node, access | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
     except OSError as error:
         number = error.errno or errno.EIO
         raise DrmbenchError(node, "open", errno=number, remedy=_open_remedy(node, number)) from None

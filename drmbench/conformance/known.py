@@ -6,6 +6,7 @@ from __future__ import annotations
 import importlib.resources
 import re
 import tomllib
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 import msgspec
@@ -83,7 +84,7 @@ def kernel_version(release: str) -> tuple[int, int]:
 
 def covers(entry: KnownBehaviour, *, case: str, driver: str, buffer: str, kernel: str) -> bool:
     """Whether the entry speaks of this case on this driver, buffer kind and kernel release."""
-    if (entry.case, entry.driver) != (case, driver) or entry.buffer not in {"", buffer}:
+    if (entry.case, entry.driver) != (case, driver) or not fnmatchcase(buffer, entry.buffer or "*"):
         return False
     return _in_range(entry.first, entry.before, kernel)
 

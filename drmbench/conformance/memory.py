@@ -10,7 +10,11 @@ import os
 import signal
 from typing import Any
 
+import numpy as np
+
 from drmbench._native import ffi, lib
+from drmbench.conformance.calls import PAGE_BYTES
+from drmbench.native import READ, WRITE, Span, TouchFaultError
 
 
 class SignalError(Exception):
@@ -75,3 +79,16 @@ def other_than(byte: int, address: int, size_bytes: int) -> int | None:
     equal, stop = ffi.new("uint64_t *"), ffi.new("struct drmbench_stop *")
     _finish(lib.drmbench_memory_compare_byte(address, size_bytes, byte, equal, stop), stop)
     return None if equal[0] == size_bytes else int(equal[0])
+
+
+def touch(address: int, size_bytes: int, *, store: bool) -> list[int]:
+    """One access to each page, in ascending order: the faults that each took (255 are 255 or more).
+
+    A store writes one byte. Raises SignalError.
+    """
+    pages = np.arange(size_bytes // PAGE_BYTES, dtype=np.uint32)
+    span = Span(address, size_bytes, PAGE_BYTES, pages, WRITE if store else READ)
+    try:
+        return [int(faults) for faults in span.count_faults()]
+    except TouchFaultError as ended:
+        raise SignalError(ended.signal_number, ended.address, ended.address - address) from None

@@ -50,6 +50,12 @@ def _fake_offset(subject: Subject) -> str:
     return "" if place.fd == subject.fd and place.map_here is None else "this buffer has no fake offset"
 
 
+def _offset_by_ioctl(subject: Subject) -> str:
+    with subject.buffer() as buffer:
+        place, _stage = buffer.locate()
+        return "" if place.map_here is None else "an ioctl maps this buffer, so it has no offset"
+
+
 def _prime(subject: Subject) -> str:
     if not subject.is_drm or subject.kind.startswith(PREFIX):
         return "this buffer has no GEM handle to export"
@@ -98,6 +104,7 @@ DRM = Need("drm", _drm)
 DUMB = Need("dumb", _dumb)
 DESCRIPTOR = Need("descriptor", _descriptor)
 FAKE_OFFSET = Need("fake-offset", _fake_offset)
+OFFSET_BY_IOCTL = Need("offset-by-ioctl", _offset_by_ioctl)
 PRIME = Need("prime", _prime)
 REMAPPABLE = Need("remappable", _remappable)
 WRITABLE = Need("writable", _writable)

@@ -28,13 +28,15 @@ class QxlBackend(GemBackend):
         """A buffer in VRAM, or a surface of 4 KiB rows; the driver keeps one row more for itself."""
         if kind == "gem:vram":
             made, stage = self.call(lib.DRM_IOCTL_QXL_ALLOC, "struct drm_qxl_alloc", {"size": size_bytes})
+            given_bytes = size_bytes
         else:
             made, stage = self.call(
                 lib.DRM_IOCTL_QXL_ALLOC_SURF, "struct drm_qxl_alloc_surf",
                 {"format": _SURFACE_FORMAT_32_XRGB, "width": _ROW_BYTES // 4,
                  "height": size_bytes // _ROW_BYTES, "stride": _ROW_BYTES},
             )
-        return BufferObject(made.handle, size_bytes, kind), stage
+            given_bytes = size_bytes + _ROW_BYTES
+        return BufferObject(made.handle, given_bytes, kind), stage
 
     def map_offset(self, buffer_object: BufferObject) -> tuple[MmapOffset, Stage]:
         """MAP."""

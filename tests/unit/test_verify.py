@@ -251,6 +251,10 @@ class TestKnown:
         ran = self.run(verify, monkeypatch, FAIL, **changes)
         assert (ran.status, ran.json["results"][0]["verdict"]) == (1, "fail")
 
+    @pytest.mark.parametrize("buffer", ["memfd", "*fd", "mem*"])
+    def test_the_buffer_kind_is_a_glob(self, verify: Any, monkeypatch: pytest.MonkeyPatch, buffer: str) -> None:
+        assert self.run(verify, monkeypatch, FAIL, buffer=buffer).status == 0
+
     def test_an_entry_that_no_longer_holds_is_pointed_out(self, verify: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         ran = self.run(verify, monkeypatch, PASS, case="made-up/good")
         assert (ran.status, ran.json["results"][0]["verdict"]) == (0, "pass")

@@ -6,12 +6,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drmbench.conformance.case import Case
-from drmbench.conformance.cases import fake_offset, mmap_contract
+from drmbench.conformance.cases import content, fake_offset, kernel_access, madvise, mmap_contract, vma_life
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-MODULES: tuple[ModuleType, ...] = (mmap_contract, fake_offset)
+MODULES: tuple[ModuleType, ...] = (mmap_contract, fake_offset, content, vma_life, madvise, kernel_access)
 
 CASES: tuple[Case, ...] = tuple(
     value for module in MODULES for value in vars(module).values() if isinstance(value, Case)
