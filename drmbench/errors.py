@@ -69,6 +69,11 @@ class UnsupportedError(DrmbenchError):
     exit_code = EXIT_UNSUPPORTED
 
 
+def printable(text: str) -> str:
+    """`text` with a blank for each control or invisible character: no file and no driver drives the terminal."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
+
+
 def one_line(text: str) -> str:
-    """`text` without control characters, so that a hostile file or driver name cannot drive the terminal."""
-    return "".join(c if c.isprintable() else " " for c in text).strip()
+    """The same without blanks around it."""
+    return printable(text).strip()

@@ -10,11 +10,11 @@ import stat
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 
-from drmbench.errors import DrmbenchError
+from drmbench.errors import DrmbenchError, printable
 from drmbench.model import SCHEMA_VERSION, DeviceList, Report
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 Document = Report | DeviceList | dict[str, object]
 
 _RESERVED_BYTES = 64 * 1024
+_MOST_BITS = 64
 
 _REMEDIES = {
     errno.ENOENT: "create the directory first",
@@ -42,8 +43,20 @@ def _refusal(path: str, what: str, error: OSError) -> DrmbenchError:
 
 
 def encode(document: Document) -> bytes:
-    """Indented UTF-8 JSON with a final newline."""
-    return msgspec.json.format(msgspec.json.encode(document), indent=2) + b"\n"
+    """Indented UTF-8 JSON with a final newline; its texts have no control characters, escaped ones neither."""
+    return msgspec.json.format(msgspec.json.encode(_cleaned(msgspec.to_builtins(document))), indent=2) + b"\n"
+
+
+def _cleaned(value: Any) -> Any:  # noqa: ANN401 (whatever JSON holds)
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, int) and value.bit_length() > _MOST_BITS:  # float() of it may fail, and str() take hours
+        raise msgspec.ValidationError(f"an integer of {value.bit_length()} bits")
+    if isinstance(value, list):
+        return [_cleaned(item) for item in value]
+    if isinstance(value, dict):
+        return {_cleaned(name): _cleaned(item) for name, item in value.items()}
+    return value
 
 
 class Destination:
@@ -144,13 +157,16 @@ def destination(path: str) -> Iterator[Destination | StandardOutput]:
 
 
 def decode(data: bytes, name: str) -> Report:
-    """A report from JSON, validated; `name` is what an error calls it. Raises DrmbenchError."""
+    """A report from JSON, validated, without control characters; `name` is what an error calls it.
+
+    Raises DrmbenchError.
+    """
     try:
         version = msgspec.json.decode(data, type=_Versioned).schema_version
         if version > SCHEMA_VERSION:
             raise DrmbenchError(name, "read", reason=f"its schema_version is {version}, this drmbench knows "
                                 f"{SCHEMA_VERSION}", remedy="use a newer drmbench")
-        report: Report = msgspec.json.decode(data, type=Report)
+        report: Report = msgspec.convert(_cleaned(msgspec.json.decode(data)), type=Report)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DrmbenchError(name, "read", reason=f"this is no drmbench report: {error}",
                             remedy="drmbench schema prints what one looks like") from None
@@ -158,7 +174,7 @@ def decode(data: bytes, name: str) -> Report:
 
 
 class _Versioned(msgspec.Struct):
-    schema_version: int
+    schema_version: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 
 
 def load(path: str) -> Report:

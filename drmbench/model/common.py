@@ -18,6 +18,7 @@ Phase = Literal["cold", "warm"]
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Size = Annotated[int, msgspec.Meta(gt=0)]
 Duration = Annotated[float, msgspec.Meta(ge=0)]
+AtLeastOne = msgspec.Meta(min_length=1)  # for a list; a report without any result is never saved
 
 
 class Caveat(msgspec.Struct, frozen=True):

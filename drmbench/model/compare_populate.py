@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from drmbench.model.common import (
     Access,
+    AtLeastOne,
     Caveat,
     ClockInfo,
     Count,
@@ -71,5 +72,5 @@ class ComparePopulateReport(msgspec.Struct, frozen=True, tag_field="command", ta
     schema_version: Literal[1]
     environment: Environment
     parameters: Parameters
-    results: list[ComparePopulateResult]
+    results: Annotated[list[ComparePopulateResult], AtLeastOne]
     caveats: list[Caveat]

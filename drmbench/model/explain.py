@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
-from drmbench.model.common import Caveat, Count, Environment, Parameters, Size, TargetInfo
+from drmbench.model.common import AtLeastOne, Caveat, Count, Environment, Parameters, Size, TargetInfo
 from drmbench.model.compare_populate import ComparePopulateResult
 from drmbench.model.fault_latency import FaultLatencyResult, Mechanism
 
@@ -109,7 +109,7 @@ class ExplainResult(msgspec.Struct, frozen=True):
     runs: Size
     offset_bytes: Count | None
     vma: VmaInfo
-    touches: list[FaultLatencyResult]
+    touches: Annotated[list[FaultLatencyResult], AtLeastOne]
     descending_faults: Count
     first_mapping: Payment
     second_mapping: Payment | None
@@ -129,5 +129,5 @@ class ExplainReport(msgspec.Struct, frozen=True, tag_field="command", tag="expla
     schema_version: Literal[1]
     environment: Environment
     parameters: Parameters
-    results: list[ExplainResult]
+    results: Annotated[list[ExplainResult], AtLeastOne]
     caveats: list[Caveat]

@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from drmbench.model.common import (
     Access,
+    AtLeastOne,
     Caveat,
     ClockInfo,
     Count,
@@ -121,5 +122,5 @@ class FaultLatencyReport(msgspec.Struct, frozen=True, tag_field="command", tag="
     schema_version: Literal[1]
     environment: Environment
     parameters: Parameters
-    results: list[FaultLatencyResult]
+    results: Annotated[list[FaultLatencyResult], AtLeastOne]
     caveats: list[Caveat]

@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
-from drmbench.model.common import Caveat, Count, Environment, Size, TargetInfo
+from drmbench.model.common import AtLeastOne, Caveat, Count, Environment, Size, TargetInfo
 
 CaseVerdict = Literal["pass", "fail", "known", "broken", "skip"]
 
@@ -67,6 +67,6 @@ class VerifyReport(msgspec.Struct, frozen=True, tag_field="command", tag="verify
     schema_version: Literal[1]
     environment: Environment
     parameters: VerifyParameters
-    results: list[VerifyResult]
+    results: Annotated[list[VerifyResult], AtLeastOne]
     caveats: list[Caveat]
     missing: list[str] = []

@@ -61,7 +61,7 @@ def _side_by_side(results: Sequence[ExplainResult]) -> list[Section]:
 def _faults(access: str, index: int = 0, phase: str = "cold") -> Callable[[ExplainResult], str]:
     def answer(result: ExplainResult) -> str:
         touch = touch_of(result, access, phase)
-        if touch is None:
+        if touch is None or index >= len(touch.passes):
             return "-"
         window = touch.passes[index].prefault_window_pages
         text = str(touch.passes[index].faults)
