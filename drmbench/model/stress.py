@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
-from drmbench.model.common import Caveat, Count, Environment, Size, TargetInfo
+from drmbench.model.common import AtLeastOne, Caveat, Count, Environment, Size, TargetInfo
 
 FailureCategory = Literal["errno", "signal", "content", "handle", "offset", "left behind", "memory", "kernel log",
                           "crash", "hang", "harness"]
@@ -82,5 +82,5 @@ class StressReport(msgspec.Struct, frozen=True, tag_field="command", tag="stress
     schema_version: Literal[1]
     environment: Environment
     parameters: StressParameters
-    results: list[StressResult]
+    results: Annotated[list[StressResult], AtLeastOne]
     caveats: list[Caveat]
