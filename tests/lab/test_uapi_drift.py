@@ -119,7 +119,9 @@ def test_layouts_and_numbers_are_the_kernels(header: str, uapi: Path, tmp_path: 
 def test_every_struct_of_ours_is_compared() -> None:
     _typedefs, structs, unions = ffi.list_types()
     prefixes = tuple(prefix for group in HEADERS.values() for prefix in group)
-    ours = [name for name in (*structs, *unions) if not name.startswith(("drmbench_", "_drmVersion"))]
+    # iovec is the C library's own: the compiler lays it out, and there is nothing of ours to drift.
+    others = ("drmbench_", "_drmVersion", "iovec")
+    ours = [name for name in (*structs, *unions) if not name.startswith(others)]
     assert [name for name in ours if not name.startswith(prefixes)] == []
 
 
