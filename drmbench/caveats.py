@@ -5,6 +5,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from drmbench import doctor
+from drmbench.doctor.check import Machine
+from drmbench.doctor.memory import THP_REMEDY, shmem_thp
+from drmbench.kernel_files import THIS_MACHINE
 from drmbench.model import Caveat, FaultLatencyResult
 
 if TYPE_CHECKING:
@@ -83,19 +87,15 @@ def no_warm_phase(label: str) -> Caveat:
                   "compare warm numbers with memfd")
 
 
-def about_environment(environment: Environment, clock: Clock, *, pinned: bool, runs: int) -> Iterator[Caveat]:
-    """Caveats that hold for the whole report."""
-    if environment.emulated:
-        yield Caveat("emulated-cpu", "this CPU is emulated: counts are exact, times are not",
-                     "compare times only as ratios within this run")
-    if not clock.invariant:
-        yield Caveat("no-invariant-tsc", f"the {clock.source} may not tick at a constant rate",
-                     "DRMBENCH_CLOCK=clock_gettime uses the kernel's clock")
+def about_environment(environment: Environment, clock: Clock, *, pinned: bool, runs: int,
+                      machine: Machine | None = None) -> Iterator[Caveat]:
+    """Caveats that hold for the whole report: the warnings of `drmbench doctor`, and how it was measured.
+
+    `machine` knows the CPU and the devices that were measured; without it only the machine itself is looked at.
+    """
+    yield from doctor.warnings(machine if machine is not None else Machine(THIS_MACHINE, environment, clock))
     if not pinned and environment.cpus > 1:
         yield Caveat("not-pinned", "the thread may move between CPUs while it is timed", "--cpu N")
-    if environment.governor not in {"performance", "none"}:
-        yield Caveat("governor", f"the frequency governor is {environment.governor}",
-                     "sudo cpupower frequency-set -g performance")
     if runs < FEW_RUNS:
         yield Caveat("few-runs", f"{runs} run{'s' if runs > 1 else ''}: no spread to judge by",
                      f"--runs {FEW_RUNS} or more")
@@ -113,16 +113,16 @@ def about_thp(environment: Environment, results: Sequence[FaultLatencyResult]) -
     A read fault of cached file pages maps up to fault_around_bytes (64 KiB, mm/memory.c) without any huge page.
     """
     baselines = [r for r in results if r.target.kind == "baseline" and r.target.driver != "file"]
-    remedy = "echo never > /sys/kernel/mm/transparent_hugepage/shmem_enabled"
+    setting = shmem_thp(environment.thp_shmem)
     huge = {
         r.target.driver for r in baselines
         if (r.prefault_window_pages or 1) * r.size_bytes // r.pages > (_FAULT_AROUND if r.access != "write" else
                                                                       r.size_bytes // r.pages)
     }
     if huge:
-        yield Caveat("thp-on-baseline", f"{', '.join(sorted(huge))}: a fault maps a huge page", remedy)
-    elif baselines and environment.thp_shmem in {"always", "within_size", "force"}:
-        yield Caveat("thp-on-baseline", f"shmem huge pages are set to {environment.thp_shmem}", remedy)
+        yield Caveat("thp-on-baseline", f"{', '.join(sorted(huge))}: a fault maps a huge page", THP_REMEDY)
+    elif baselines and setting.severity == "warning":
+        yield Caveat("thp-on-baseline", setting.found, setting.remedy)
 
 
 def about_fault_result(label: str, result: FaultLatencyResult, counted: int, clock: Clock) -> Iterator[Caveat]:

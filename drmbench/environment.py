@@ -8,10 +8,10 @@ import platform
 import re
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 
 from drmbench import native
 from drmbench.errors import one_line
+from drmbench.kernel_files import THIS_MACHINE, KernelFiles, Unreadable
 from drmbench.model import Environment
 
 _HYPERVISORS = {
@@ -24,26 +24,27 @@ _HYPERVISORS = {
     "bhyve bhyve ": "bhyve",
     "ACRNACRNACRN": "acrn",
 }
-_THP = Path("/sys/kernel/mm/transparent_hugepage")
+_THP = "/sys/kernel/mm/transparent_hugepage"
 
 
-def _read(path: Path | str) -> str:
+def _read(files: KernelFiles, path: str) -> str:
     try:
-        return one_line(Path(path).read_text(encoding="utf-8", errors="replace"))
-    except OSError:
+        return files.line(path)
+    except Unreadable:
         return ""
 
 
-def _chosen(path: Path) -> str:
-    """The bracketed word of a sysfs choice: "always [madvise] never" -> "madvise"."""
-    match = re.search(r"\[(\w+)\]", _read(path))
-    return match[1] if match else "unavailable"
-
-
-def _cpu_model() -> str:
+def _chosen(files: KernelFiles, path: str) -> str:
     try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
-    except OSError:
+        return files.choice(path)
+    except Unreadable:
+        return "unavailable"
+
+
+def _cpu_model(files: KernelFiles) -> str:
+    try:
+        text = files.text("/proc/cpuinfo")
+    except Unreadable:
         text = ""
     fields = dict(re.findall(r"^([^\t:\n]+?)\s*:\s*(.*)$", text, re.MULTILINE))
     if "model name" in fields:
@@ -53,36 +54,36 @@ def _cpu_model() -> str:
     return platform.processor() or "unknown"
 
 
-def _virtualization(signature: str) -> str:
+def _virtualization(files: KernelFiles, signature: str) -> str:
     accelerator = os.environ.get("DRMBENCH_VM_ACCEL_USED", "")
     if signature == "" and accelerator == "tcg":
         return "qemu-tcg"
-    if signature == "" and "QEMU" in _read("/sys/class/dmi/id/sys_vendor"):
+    if signature == "" and "QEMU" in _read(files, "/sys/class/dmi/id/sys_vendor"):
         return "qemu"
     return _HYPERVISORS.get(signature, one_line(signature))
 
 
 def memory_available_bytes() -> int | None:
     """MemAvailable of /proc/meminfo, or None where the kernel does not say."""
-    match = re.search(r"MemAvailable:\s*(\d+) kB", _read("/proc/meminfo"))
+    match = re.search(r"MemAvailable:\s*(\d+) kB", _read(THIS_MACHINE, "/proc/meminfo"))
     return int(match[1]) * 1024 if match else None
 
 
-def describe_environment(cpu: int | None) -> Environment:
+def describe_environment(cpu: int | None, files: KernelFiles = THIS_MACHINE) -> Environment:
     """Kernel, CPU, clock-relevant settings; `cpu` is the one measured on, for its governor."""
     uname = os.uname()
-    governor = _read(f"/sys/devices/system/cpu/cpu{cpu or 0}/cpufreq/scaling_governor")
-    virtualization = _virtualization(native.hypervisor_signature())
+    governor = _read(files, f"/sys/devices/system/cpu/cpu{cpu or 0}/cpufreq/scaling_governor")
+    virtualization = _virtualization(files, native.hypervisor_signature())
     return Environment(
         kernel=uname.release,
         kernel_build=one_line(uname.version),
         arch=uname.machine,
-        cpu_model=_cpu_model(),
+        cpu_model=_cpu_model(files),
         page_size_bytes=os.sysconf("SC_PAGE_SIZE"),
         virtualization=virtualization,
         emulated=virtualization == "qemu-tcg",
-        thp=_chosen(_THP / "enabled"),
-        thp_shmem=_chosen(_THP / "shmem_enabled"),
+        thp=_chosen(files, f"{_THP}/enabled"),
+        thp_shmem=_chosen(files, f"{_THP}/shmem_enabled"),
         governor=governor or "none",
         cpus=len(os.sched_getaffinity(0)),
         memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),

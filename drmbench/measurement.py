@@ -16,6 +16,7 @@ from drmbench.units import format_bytes
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from drmbench.doctor.measured import Watch
     from drmbench.model import Access, Caveat, Phase
     from drmbench.targets import Target
 
@@ -80,6 +81,7 @@ class Measurement(Generic[S]):
     dropped: list[tuple[Target, DrmbenchError]] = field(default_factory=list)
     notes: list[Caveat] = field(default_factory=list)
     interrupted: bool = False
+    watch: Watch | None = None
 
     def run(self, pairs: Sequence[tuple[Target, str]]) -> None:
         """Prepare every (target, buffer kind), then sample them in turn; Ctrl-C keeps what is finished."""

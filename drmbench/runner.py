@@ -11,6 +11,7 @@ from msgspec import structs
 
 from drmbench import caveats
 from drmbench.calibration import calibrate, pin
+from drmbench.doctor.measured import Watch
 from drmbench.environment import describe_environment, simulation_of
 from drmbench.errors import DrmbenchError
 from drmbench.measurement import Measurement, Options, Progress, Series
@@ -148,6 +149,7 @@ def _measure(
     pairs = select_kinds(targets, options.buffer)
     measurement = Measurement(options, progress, lambda *what: make(options, *what))
     measurement.notes += [caveats.not_measured(error) for error in unusable]
+    measurement.watch = Watch(targets)
     with only_one_measurement():
         pin(options.cpu)
         clock = calibrate()
@@ -192,8 +194,9 @@ def _notes(
         what = simulation_of(series.target.driver, series.target.description)
         if what is not None and series.target.kind == "drm":
             notes.append(caveats.simulated_driver(series.target.driver, what))
-    pinned = measurement.options.cpu is not None
-    notes += caveats.about_environment(environment, clock, pinned=pinned, runs=runs)
+    cpu = measurement.options.cpu
+    machine = measurement.watch.machine(environment, clock, cpu) if measurement.watch is not None else None
+    notes += caveats.about_environment(environment, clock, pinned=cpu is not None, runs=runs, machine=machine)
     return notes
 
 

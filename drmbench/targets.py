@@ -180,20 +180,24 @@ def _named_driver(name: str, devices: list[DrmDevice]) -> list[DrmDevice]:
     raise UsageError(name, "--device", errno=errno.ENODEV, reason="no such node, driver or baseline", remedy=hint)
 
 
-def _resolve(spec: str, devices: list[DrmDevice], *, writing: bool) -> list[Target]:
-    baseline = _baseline(spec, role="named", writing=writing)
-    if baseline is not None:
-        return [baseline]
+def matching_devices(spec: str, devices: list[DrmDevice]) -> list[DrmDevice]:
+    """The devices that a --device argument names, none for a baseline. Raises DrmbenchError where nothing matches."""
+    if _baseline(spec, role="named", writing=False) is not None:
+        return []
     if igt_filter.is_filter(spec):
         found = igt_filter.matching(spec, devices)
         if not found:
             raise UnsupportedError(spec, "--device", errno=errno.ENODEV, reason="no device matches this filter",
                                    remedy="drmbench devices lists what is here")
-    elif "/" in spec:
-        found = _named_node(spec, devices)
-    else:
-        found = _named_driver(spec, devices)
-    return [target for device in found for target in _drm_targets(device, role="named")]
+        return found
+    return _named_node(spec, devices) if "/" in spec else _named_driver(spec, devices)
+
+
+def _resolve(spec: str, devices: list[DrmDevice], *, writing: bool) -> list[Target]:
+    baseline = _baseline(spec, role="named", writing=writing)
+    if baseline is not None:
+        return [baseline]
+    return [target for device in matching_devices(spec, devices) for target in _drm_targets(device, role="named")]
 
 
 def requested_specs(options: Sequence[str]) -> list[str]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # name -> (module, one line for --help); the line stands here so that --help imports nothing else.
 COMMANDS = {
     "devices": ("drmbench.cli.devices", "List the DRM nodes and what drmbench can do with each."),
+    "doctor": ("drmbench.cli.doctor", "Show what of this machine changes which number."),
     "fault-latency": ("drmbench.cli.fault_latency", "Time and count the first touches of mapped buffers."),
     "compare-populate": ("drmbench.cli.compare_populate", "Prove which populate strategies did anything."),
     "explain": ("drmbench.cli.explain", "Show how a driver maps its buffers, and name the mechanism."),

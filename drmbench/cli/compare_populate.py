@@ -14,7 +14,7 @@ from drmbench.cli.options import strategies as strategy_names
 @click.option("--strategies", type=strategy_names, default="all", show_default=True, metavar="NAME,...",
               help="lazy, map-populate, madv-populate-read, madv-populate-write, mlock, touch.")
 @picture_options
-@output_options(("table", "csv", "markdown"))
+@output_options()
 def command(
     devices: tuple[str, ...], buffer: str | None, size_bytes: int | None, access: str, order: str, runs: int,
     cpu: int | None, seed: int, no_baseline: bool, strategies: tuple[str, ...], json_path: str | None,

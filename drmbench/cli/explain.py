@@ -16,7 +16,7 @@ DEFAULT_SIZE_BYTES = 4 << 20
               help="Timed runs of each measurement; counts need none.")
 @click.option("--cpu", type=click.IntRange(0), help="Measure on this CPU only.")
 @picture_options
-@output_options(("table", "markdown"))
+@output_options()
 def command(
     devices: tuple[str, ...], buffer: str | None, size_bytes: int | None, runs: int, cpu: int | None,
     json_path: str | None, format_name: str, html_path: str | None, svg: str | None,

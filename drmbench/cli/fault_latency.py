@@ -14,7 +14,7 @@ from drmbench.cli.options import accesses, measuring_options, output_options, pi
               help="cold: first mapping of a fresh buffer; warm: mapped again.")
 @click.option("--histogram", is_flag=True, help="Show the latencies on a log scale.")
 @picture_options
-@output_options(("table", "csv", "markdown"))
+@output_options()
 def command(
     devices: tuple[str, ...], buffer: str | None, size_bytes: int | None, access: str, order: str, runs: int,
     cpu: int | None, seed: int, no_baseline: bool, phase: str, histogram: bool, json_path: str | None,

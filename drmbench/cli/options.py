@@ -99,10 +99,16 @@ def measuring_options(command: F) -> F:
     return command
 
 
-def output_options(formats: tuple[str, ...]) -> Callable[[F], F]:
-    """--json and --format, with the formats that the command has."""
+GENERAL_FORMATS = ("table", "csv", "markdown", "json", "openmetrics")
+"""What every report can be printed as."""
+
+
+def output_options(formats: tuple[str, ...] = ()) -> Callable[[F], F]:
+    """--json and --format; `formats` are those that only this command has."""
+    choices = list(dict.fromkeys((*GENERAL_FORMATS, *formats)))
+
     def decorate(command: F) -> F:
-        command = click.option("--format", "format_name", type=click.Choice(formats), default=formats[0],
+        command = click.option("--format", "format_name", type=click.Choice(choices), default=choices[0],
                                show_default=True, help="What stdout shows.")(command)
         return click.option("--json", "json_path", metavar="FILE",
                             help="Write the report there; - is stdout, and nothing else is printed.")(command)

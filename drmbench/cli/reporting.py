@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from drmbench.measurement import Options, Progress
+    from drmbench.model import Report
     from drmbench.runner import Outcome
 
 
@@ -46,3 +47,13 @@ def measure_and_report(
     if outcome.interrupted:
         click.echo("drmbench: interrupted: what had finished is reported", err=True)
     return EXIT_ERROR if outcome.failures or outcome.interrupted else EXIT_OK
+
+
+def finished_report(make: Callable[[], Report], json_path: str | None, format_name: str) -> None:
+    """Make a report that takes no time, print and save it. Raises DrmbenchError."""
+    with destination(json_path) if json_path is not None else contextlib.nullcontext() as file:
+        report = make()
+        if json_path != "-":
+            click.echo(FORMATS[format_name](report, False), nl=False)
+        if file is not None:
+            file.save(report)

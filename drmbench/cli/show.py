@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import click
 
-from drmbench.cli.options import picture_options
+from drmbench.cli.options import GENERAL_FORMATS, picture_options
 
 
 @click.command(name="show")
 @click.argument("path", metavar="FILE")
 @click.option("--format", "format_name", default="table", show_default=True,
-              type=click.Choice(["table", "csv", "markdown", "json", "ktap", "junit", "lava", "lava-results", "igt"]),
+              type=click.Choice([*GENERAL_FORMATS, "ktap", "junit", "lava", "lava-results", "igt"]),
               help="What stdout shows; from ktap on for reports of verify.")
 @click.option("--histogram", is_flag=True, help="Show the latencies on a log scale.")
 @picture_options

@@ -22,7 +22,7 @@ from drmbench.cli.options import output_options, size
 @click.option("--replay", metavar="FILE", help="Run the steps of this file instead of random ones.")
 @click.option("--save", metavar="FILE", help="Where a replay goes, if one fails.  [default: stress-DRIVER-SEED.json]")
 @click.option("--unbind", is_flag=True, help="Also take the driver away and give it back: root, in the lab only.")
-@output_options(("table", "csv", "markdown"))
+@output_options()
 def command(devices: tuple[str, ...], buffer: str | None, seconds: float | None, threads: int | None,
             seed: int | None, size_bytes: int, replay: str | None, save: str | None, unbind: bool,
             json_path: str | None, format_name: str) -> int:

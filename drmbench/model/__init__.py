@@ -34,6 +34,11 @@ from drmbench.model.devices import (
     DeviceEntry,
     DeviceList,
 )
+from drmbench.model.doctor import (
+    DoctorParameters,
+    DoctorReport,
+    Finding,
+)
 from drmbench.model.explain import (
     AfterClose,
     Clue,
@@ -72,7 +77,7 @@ from drmbench.model.verify import (
     VerifyResult,
 )
 
-Report = FaultLatencyReport | ComparePopulateReport | ExplainReport | VerifyReport | StressReport
+Report = FaultLatencyReport | ComparePopulateReport | ExplainReport | VerifyReport | StressReport | DoctorReport
 
 __all__ = [
     "ACCEPTED",
@@ -91,6 +96,8 @@ __all__ = [
     "DeviceEntry",
     "DeviceList",
     "Distribution",
+    "DoctorParameters",
+    "DoctorReport",
     "Duration",
     "Environment",
     "ExplainReport",
@@ -100,6 +107,7 @@ __all__ = [
     "FaultLatencyReport",
     "FaultLatencyResult",
     "FaultRun",
+    "Finding",
     "ForkedChild",
     "HelperModules",
     "HistogramBin",

@@ -6,9 +6,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drmbench.errors import UsageError
-from drmbench.model import ComparePopulateReport, FaultLatencyReport, StressReport, VerifyReport
+from drmbench.model import ComparePopulateReport, DoctorReport, FaultLatencyReport, StressReport, VerifyReport
 from drmbench.render.compare_populate import compare_populate_document
 from drmbench.render.csv_rows import render_csv
+from drmbench.render.doctor import doctor_document
 from drmbench.render.explain import explain_document
 from drmbench.render.fault_latency import fault_latency_document
 from drmbench.render.igt import IgtLog
@@ -17,6 +18,7 @@ from drmbench.render.ktap import Ktap
 from drmbench.render.lava import LavaSignals, render_lava_results
 from drmbench.render.lines import replay
 from drmbench.render.markdown import render_markdown
+from drmbench.render.openmetrics import render_openmetrics
 from drmbench.render.stress import stress_document
 from drmbench.render.table import render_table
 from drmbench.render.verify import verify_document
@@ -35,6 +37,8 @@ def document_of(report: Report, *, histogram: bool = False) -> Document:
         return fault_latency_document(report, histogram=histogram)
     if isinstance(report, VerifyReport):
         return verify_document(report)
+    if isinstance(report, DoctorReport):
+        return doctor_document(report)
     if isinstance(report, StressReport):
         return stress_document(report)
     if isinstance(report, ComparePopulateReport):
@@ -57,6 +61,7 @@ FORMATS: dict[str, Callable[[Report, bool], str]] = {
     "csv": lambda report, _histogram: render_csv(report),
     "markdown": lambda report, histogram: render_markdown(document_of(report, histogram=histogram)),
     "json": lambda report, _histogram: encode(report).decode(),
+    "openmetrics": lambda report, _histogram: render_openmetrics(report),
     "ktap": _of_verify("ktap", lambda report: replay(Ktap(), report)),
     "junit": _of_verify("junit", render_junit),
     "lava": _of_verify("lava", lambda report: replay(LavaSignals(), report)),

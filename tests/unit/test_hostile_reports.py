@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up_cases import ENDING, KNOWN
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from rich.cells import cell_len
 
 from drmbench import cli, model
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-EVERY = ("table", "csv", "markdown", "json")
+EVERY = ("table", "csv", "markdown", "json", "openmetrics")
 VERIFY_ONLY = ("ktap", "junit", "lava", "lava-results", "igt")
 # Command of the report -> what makes one anywhere. A new report needs a line here.
 SAMPLES = {
@@ -32,6 +33,7 @@ SAMPLES = {
     "explain": ("--size", "64KiB", "--runs", "1"),
     "verify": (),
     "stress": ("--seconds", "0.2", "--seed", "3", "--size", "64KiB"),
+    "doctor": ("--cpu", "0"),
 }
 HOSTILE_TEXTS = ["", " ", "\x1b[2J\x07", "\x9b31m", "a\nb\rc", "x" * 300, "\N{GRINNING FACE}" * 60, "\u202e", "\ufeff",
                  "#", "|<>&]]>", "\u0301" * 40, "-", "1e5", "None", "\x00"]
@@ -142,6 +144,8 @@ def check(shown: Shown, format_name: str) -> None:
     assert not [c for c in shown.err.rstrip("\n") if not c.isprintable()]
     assert not [c for c in shown.out if not c.isprintable() and c != "\n"]
     assert (shown.out == "") == (shown.status == 1) or format_name == "lava-results"
+    if format_name == "openmetrics" and shown.status == 0:
+        assert list(text_string_to_metric_families(shown.out))
     if format_name == "table":
         assert max((cell_len(line) for line in shown.out.splitlines()), default=0) <= 80
 
@@ -180,9 +184,9 @@ class TestEveryReport:
                                         "01", "1."], ids=lambda number: number[:9] + str(len(number)))
     @pytest.mark.parametrize("command", SAMPLES)
     def test_what_is_no_number(self, reports: Any, show: Any, command: str, number: str) -> None:
-        size = reports[command]["parameters"]["size_bytes"]
+        memory = reports[command]["environment"]["memory_bytes"]
         text = json.dumps(reports[command])
-        shown = show(text.replace(f'"size_bytes": {size}', f'"size_bytes": {number}', 1))
+        shown = show(text.replace(f'"memory_bytes": {memory}', f'"memory_bytes": {number}', 1))
         assert (shown.status, shown.out, shown.err.count("\n")) == (1, "", 1)
         assert "no drmbench report" in shown.err
 
@@ -200,8 +204,11 @@ class TestEveryReport:
     @pytest.mark.parametrize("command", SAMPLES)
     def test_a_name_that_would_drive_the_terminal(self, reports: Any, show: Any, command: str) -> None:
         document = copy.deepcopy(reports[command])
-        target = document["results"][0]["target"]
-        target |= {"kind": "drm", "driver": "\x1b]0;pwned\x07vkms\x9b2J", "node": "/dev/dri/card0\n"}
+        result = document["results"][0]
+        if isinstance(result["target"], str):
+            result["target"] = "\x1b]0;pwned\x07vkms\x9b2J"
+        else:
+            result["target"] |= {"kind": "drm", "driver": "\x1b]0;pwned\x07vkms\x9b2J", "node": "/dev/dri/card0\n"}
         for format_name in EVERY:
             shown = show(json.dumps(document), "--format", format_name)
             check(shown, format_name)

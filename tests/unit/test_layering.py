@@ -17,7 +17,7 @@ LEAVES = {"units", "errors", "model"}
 NO_NATIVE = {"render", "stats", "store", "oracle", *LEAVES}
 NATIVE_SIDE = {
     "_native", "native", "device", "buffer", "drivers", "targets", "workloads", "measurement", "runner", "results",
-    "calibration", "inventory", "environment", "conformance", "stress",
+    "calibration", "inventory", "environment", "conformance", "stress", "doctor",
 }
 
 
@@ -67,6 +67,7 @@ class TestImports:
 class TestLaziness:
     @pytest.mark.parametrize("arguments", [
         ["--help"], ["fault-latency", "--help"], ["verify", "--help"], ["stress", "--help"], ["vm", "--help"],
+        ["doctor", "--help"],
     ])
     def test_help_loads_nothing_heavy(self, arguments: list[str]) -> None:
         program = (

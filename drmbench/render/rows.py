@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""Report -> flat rows of raw numbers, which CSV and OpenMetrics print. OWN_ROWS is where a new kind may enter its own.
+
+A kind that is not there has a row for each of its results, with every field under its dotted name.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from drmbench.model import ComparePopulateReport
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from drmbench.model import Report
+
+Row = dict[str, object]
+"""Dotted name -> str, int, float, bool or None. The first column is the kernel."""
+
+_LEFT_OUT = frozenset({"histogram", "passes", "ns_per_page_runs", "strategies", "touches", "populate", "clues",
+                       "problems", "page_ns"})
+
+
+def flat(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """(dotted name, value) for all that is in a result; a list is its items with blanks between them."""
+    for name, part in value.items():
+        if name in _LEFT_OUT:
+            continue
+        if isinstance(part, dict):
+            yield from flat(part, f"{prefix}{name}.")
+        elif isinstance(part, list):
+            yield f"{prefix}{name}", " ".join(str(item["name"] if isinstance(item, dict) and "name" in item else item)
+                                              for item in part)
+        else:
+            yield f"{prefix}{name}", part
+
+
+def _row_a_result(report: Report) -> Iterator[Row]:
+    for result in report.results:
+        yield {"kernel": report.environment.kernel, **dict(flat(msgspec.to_builtins(result)))}
+
+
+def _row_a_strategy(report: Report) -> Iterator[Row]:
+    for row, result in zip(_row_a_result(report), report.results, strict=True):
+        for name, strategy in msgspec.to_builtins(result)["strategies"].items():
+            yield {**row, "strategy": name, **dict(flat(strategy))}
+
+
+OWN_ROWS: dict[type, Callable[[Any], Iterator[Row]]] = {
+    ComparePopulateReport: _row_a_strategy,
+}
+
+
+def rows_of(report: Report) -> list[Row]:
+    """All rows, in the order of the report. They may differ in their columns: a part that is null has none."""
+    return list(OWN_ROWS.get(type(report), _row_a_result)(report))
