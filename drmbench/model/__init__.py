@@ -69,6 +69,19 @@ from drmbench.model.stress import (
     StressReport,
     StressResult,
 )
+from drmbench.model.trace import (
+    MOST_DEPTH,
+    FaultCheck,
+    FunctionChange,
+    StepName,
+    TraceComparison,
+    TraceFault,
+    TraceNode,
+    TraceParameters,
+    TraceReport,
+    TraceResult,
+    TraceStep,
+)
 from drmbench.model.verify import (
     CaseVerdict,
     KnownBehaviour,
@@ -77,10 +90,14 @@ from drmbench.model.verify import (
     VerifyResult,
 )
 
-Report = FaultLatencyReport | ComparePopulateReport | ExplainReport | VerifyReport | StressReport | DoctorReport
+Report = (
+    FaultLatencyReport | ComparePopulateReport | ExplainReport | VerifyReport | StressReport | DoctorReport
+    | TraceReport
+)
 
 __all__ = [
     "ACCEPTED",
+    "MOST_DEPTH",
     "SCHEMA_VERSION",
     "STAGES",
     "Access",
@@ -103,12 +120,14 @@ __all__ = [
     "ExplainReport",
     "ExplainResult",
     "FailureCategory",
+    "FaultCheck",
     "FaultGroup",
     "FaultLatencyReport",
     "FaultLatencyResult",
     "FaultRun",
     "Finding",
     "ForkedChild",
+    "FunctionChange",
     "HelperModules",
     "HistogramBin",
     "HugeProbe",
@@ -121,6 +140,7 @@ __all__ = [
     "Phase",
     "Report",
     "Size",
+    "StepName",
     "StrategyFaults",
     "StrategyResult",
     "StressFailure",
@@ -129,6 +149,13 @@ __all__ = [
     "StressResult",
     "TargetInfo",
     "TouchPass",
+    "TraceComparison",
+    "TraceFault",
+    "TraceNode",
+    "TraceParameters",
+    "TraceReport",
+    "TraceResult",
+    "TraceStep",
     "Verdict",
     "VerifyParameters",
     "VerifyReport",

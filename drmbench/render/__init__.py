@@ -3,10 +3,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from drmbench.errors import UsageError
-from drmbench.model import ComparePopulateReport, DoctorReport, FaultLatencyReport, StressReport, VerifyReport
+from drmbench.model import (
+    ComparePopulateReport,
+    DoctorReport,
+    ExplainReport,
+    FaultLatencyReport,
+    StressReport,
+    TraceReport,
+    VerifyReport,
+)
 from drmbench.render.compare_populate import compare_populate_document
 from drmbench.render.csv_rows import render_csv
 from drmbench.render.doctor import doctor_document
@@ -21,6 +29,7 @@ from drmbench.render.markdown import render_markdown
 from drmbench.render.openmetrics import render_openmetrics
 from drmbench.render.stress import stress_document
 from drmbench.render.table import render_table
+from drmbench.render.trace import trace_document
 from drmbench.render.verify import verify_document
 from drmbench.store import encode
 
@@ -31,19 +40,21 @@ if TYPE_CHECKING:
     from drmbench.render.document import Document
 
 
+_DOCUMENTS: dict[type[Report], Callable[[Any], Document]] = {
+    ComparePopulateReport: compare_populate_document,
+    DoctorReport: doctor_document,
+    ExplainReport: explain_document,
+    StressReport: stress_document,
+    TraceReport: trace_document,
+    VerifyReport: verify_document,
+}
+
+
 def document_of(report: Report, *, histogram: bool = False) -> Document:
     """The report as tables and lines; `histogram` adds one for each fault-latency result."""
     if isinstance(report, FaultLatencyReport):
         return fault_latency_document(report, histogram=histogram)
-    if isinstance(report, VerifyReport):
-        return verify_document(report)
-    if isinstance(report, DoctorReport):
-        return doctor_document(report)
-    if isinstance(report, StressReport):
-        return stress_document(report)
-    if isinstance(report, ComparePopulateReport):
-        return compare_populate_document(report)
-    return explain_document(report)
+    return _DOCUMENTS[type(report)](report)
 
 
 def _of_verify(name: str, render: Callable[[VerifyReport], str]) -> Callable[[Report, bool], str]:

@@ -21,12 +21,13 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A title, a table (perhaps without rows) and lines under it."""
+    """A title, a table (perhaps without rows), lines under it, and a listing whose blanks and line ends count."""
 
     title: str
     columns: tuple[Column, ...] = ()
     rows: list[list[str]] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
+    listing: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,6 +70,8 @@ def _section(main: ET.Element, section: Section, *, heading: str) -> None:
         _table(part, section)
     for line in section.lines:
         element(part, "p", line)
+    if section.listing:
+        element(part, "pre").text = "\n".join(section.listing)
 
 
 def _table(part: ET.Element, section: Section) -> None:

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from drmbench.render.document import Document, Section
+
+_BACKTICKS = re.compile("`*")
 
 
 def _cell(text: str) -> str:
@@ -30,6 +33,10 @@ def _section(section: Section) -> list[str]:
         ]
     if section.lines:
         lines += [*(f"- {_cell(line)}" for line in section.lines), ""]
+    if section.listing:
+        # A fence longer than any run of backticks in it; the lines are printable, so that none can end it.
+        fence = "`" * max(3, *(len(run) + 1 for line in section.listing for run in _BACKTICKS.findall(line)))
+        lines += [fence, *section.listing, fence, ""]
     return lines
 
 

@@ -53,3 +53,5 @@ def _print_section(console: Console, section: Section) -> None:
         wrapped = Text(line).wrap(console, WIDTH - 2)
         for index, part in enumerate(wrapped):
             console.print(Text("  " if index else "") + part)
+    for line in section.listing:
+        console.print(Text(line), no_wrap=True, overflow="ellipsis")

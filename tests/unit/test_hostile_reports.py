@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from made_up_cases import ENDING, KNOWN
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from rich.cells import cell_len
+from traced import a_report
 
-from drmbench import cli, model
+from drmbench import cli, model, store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,14 +27,15 @@ if TYPE_CHECKING:
 
 EVERY = ("table", "csv", "markdown", "json", "openmetrics")
 VERIFY_ONLY = ("ktap", "junit", "lava", "lava-results", "igt")
-# Command of the report -> what makes one anywhere. A new report needs a line here.
-SAMPLES = {
+# Command of the report -> what makes one anywhere, or such a report where it takes root. A new report needs a line.
+SAMPLES: dict[str, tuple[str, ...] | model.Report] = {
     "fault-latency": ("--size", "64KiB", "--runs", "2", "--access", "all"),
     "compare-populate": ("--size", "64KiB", "--runs", "2"),
     "explain": ("--size", "64KiB", "--runs", "1"),
     "verify": (),
     "stress": ("--seconds", "0.2", "--seed", "3", "--size", "64KiB"),
     "doctor": ("--cpu", "0"),
+    "trace": a_report(),
 }
 HOSTILE_TEXTS = ["", " ", "\x1b[2J\x07", "\x9b31m", "a\nb\rc", "x" * 300, "\N{GRINNING FACE}" * 60, "\u202e", "\ufeff",
                  "#", "|<>&]]>", "\u0301" * 40, "-", "1e5", "None", "\x00"]
@@ -67,6 +69,9 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         patch.setattr("drmbench.conformance.suite.load_known", lambda: [KNOWN])
         patch.setattr("drmbench.measuring_lock._NAME", "\0drmbench-test-hostile")
         for command, arguments in SAMPLES.items():
+            if not isinstance(arguments, tuple):
+                found[command] = json.loads(store.encode(arguments))
+                continue
             path = tmp_path_factory.mktemp("reports") / "report.json"
             if command == "verify":
                 patch.setattr("drmbench.cli.verifying.CASES", ENDING)
@@ -148,6 +153,21 @@ def check(shown: Shown, format_name: str) -> None:
         assert list(text_string_to_metric_families(shown.out))
     if format_name == "table":
         assert max((cell_len(line) for line in shown.out.splitlines()), default=0) <= 80
+
+
+class TestDeepTrees:
+    """A report may hold calls in calls; a file must not be able to use up the stack with them."""
+
+    @pytest.mark.parametrize(("depth", "status"), [(100, 0), (101, 1), (450, 1), (20_000, 1)])
+    def test_calls_inside_calls(self, reports: Any, show: Any, depth: int, status: int) -> None:
+        text = json.dumps(reports["trace"])
+        tree = '{"function": "f", "children": [' * depth + "]}" * depth
+        steps = json.dumps(reports["trace"]["results"][0]["steps"][:1]).replace('"calls": [', f'"calls": [{tree}, ', 1)
+        document = text.replace(json.dumps(reports["trace"]["results"][0]["steps"]), steps, 1)
+        for format_name in EVERY:
+            shown = show(document, "--format", format_name)
+            check(shown, format_name)
+            assert shown.status == status
 
 
 class TestEveryReport:

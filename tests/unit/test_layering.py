@@ -14,7 +14,7 @@ import drmbench
 
 ROOT = Path(drmbench.__file__).parent
 LEAVES = {"units", "errors", "model"}
-NO_NATIVE = {"render", "stats", "store", "oracle", *LEAVES}
+NO_NATIVE = {"render", "stats", "store", "oracle", "trace", *LEAVES}
 NATIVE_SIDE = {
     "_native", "native", "device", "buffer", "drivers", "targets", "workloads", "measurement", "runner", "results",
     "calibration", "inventory", "environment", "conformance", "stress", "doctor",
