@@ -226,6 +226,11 @@ class Span:
         })
         object.__setattr__(self, "_native", span)
 
+    @property
+    def struct(self) -> Any:  # noqa: ANN401 (cffi's struct has no Python type)
+        """What the C functions take; it lives as long as this span."""
+        return self._native
+
     def count_faults(self) -> NDArray[np.uint8]:
         """Touch once, untimed: faults of every touch, shape (touches,), 255 meaning 255 or more.
 

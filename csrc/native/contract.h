@@ -120,6 +120,36 @@ int drmbench_touch_time(const struct drmbench_span *span, const uint8_t *faults,
 int drmbench_touch_sum(const struct drmbench_span *span, struct drmbench_stage *stage,
                        struct drmbench_stop *stop);
 
+/* ---- window.c: one step between two ftrace markers, with nothing of Python's in it --- */
+
+struct drmbench_window {
+    int marker_fd;              /* tracefs' trace_marker; -1: no markers are written */
+    const char *begin;
+    const char *end;
+};
+
+int drmbench_window_mmap(const struct drmbench_window *window, uint64_t hint, uint64_t size_bytes, int prot,
+                         int flags, int fd, uint64_t offset_bytes, uint64_t *address,
+                         struct drmbench_stage *stage);
+int drmbench_window_munmap(const struct drmbench_window *window, uint64_t address, uint64_t size_bytes,
+                           struct drmbench_stage *stage);
+/* As drmbench_touch_sum(). */
+int drmbench_window_touch(const struct drmbench_window *window, const struct drmbench_span *span,
+                          struct drmbench_stage *stage, struct drmbench_stop *stop);
+
+/* ---- fault_samples.c: the faults of a touch pass by their addresses, from perf ------- */
+
+struct drmbench_fault_samples {
+    uint64_t inside;            /* faults whose address is in the span */
+    uint64_t outside;
+    uint64_t lost;              /* samples that perf had no room for */
+};
+
+/* Touch all of order; by_page[i] is added the faults of page i of the span, up to 255. What perf_event_open()
+ * refuses with (EACCES, EPERM, ENOSYS...), or -EFAULT as the other touch passes. */
+int drmbench_touch_sample(const struct drmbench_span *span, uint8_t *by_page,
+                          struct drmbench_fault_samples *samples, struct drmbench_stop *stop);
+
 /* ---- memory.c: a range of mapped memory, read or written whole under the guard ----- */
 
 /* Each returns 0, or -EFAULT where a signal ended it: *stop says which one and where, and
