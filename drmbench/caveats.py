@@ -9,7 +9,7 @@ from drmbench import doctor
 from drmbench.doctor.check import Machine
 from drmbench.doctor.memory import THP_REMEDY, shmem_thp
 from drmbench.kernel_files import THIS_MACHINE
-from drmbench.model import Caveat, FaultLatencyResult
+from drmbench.model import Caveat, CrewCurve, FaultLatencyResult, SizeSweep
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 FEW_RUNS = 3
 FEW_TOUCHES = 1000
+FEW_CPUS = 2
 _CLOCK_SHARE = 0.05
 _FAULT_AROUND = 64 * 1024
 
@@ -140,6 +141,45 @@ def about_fault_result(label: str, result: FaultLatencyResult, counted: int, clo
     if middle is not None and clock.overhead_ns > _CLOCK_SHARE * middle:
         yield Caveat("clock-cost", f"{where}: reading the clock costs {clock.overhead_ns:.0f} ns, over 5 % of "
                      f"the median of {middle} ns", "trust ns_per_page less than the fault counts")
+
+
+def layout_left_out(label: str, layout: str) -> Caveat:
+    """The buffer cannot be mapped twice."""
+    return Caveat("layout-left-out", f"{label}: {layout} is left out: the buffer is its mapping",
+                  "look at memfd for this layout")
+
+
+def about_crews(label: str, curve: CrewCurve) -> Iterator[Caveat]:
+    """Caveats of one curve by number of workers."""
+    off = [point for point in curve.points if not point.expected_min <= point.faults <= point.expected_max]
+    for point in off:
+        bounds = dict.fromkeys((point.expected_min, point.expected_max))
+        yield Caveat("unexpected-faults",
+                     f"{label}, {curve.layout}, {point.workers} {curve.worker_kind}: {point.faults} faults where one "
+                     f"worker's pass and its window let expect {' to '.join(map(str, bounds))}",
+                     "look for huge pages, or for memory taken back meanwhile")
+    if all(point.faults == 0 for point in curve.points):
+        yield Caveat("no-faults", f"{label}: no touch faults, so there is nothing to scale",
+                     "compare touches_per_s of the JSON")
+
+
+def about_cpus(environment: Environment, curves: Sequence[CrewCurve]) -> Iterator[Caveat]:
+    """Caveats of all curves by number of workers together."""
+    crowded = sorted({point.workers for curve in curves for point in curve.points if point.oversubscribed})
+    if crowded:
+        yield Caveat("oversubscribed", f"with {', '.join(map(str, crowded))} workers some share one of the "
+                     f"{environment.cpus} CPUs: they take turns, and efficiency falls for that reason alone",
+                     "--max-workers, or more CPUs")
+    if environment.cpus <= FEW_CPUS:
+        yield Caveat("few-cpus", f"{environment.cpus} CPUs: too few to see a curve bend", "a machine with more CPUs")
+
+
+def about_sizes(label: str, sweep: SizeSweep) -> Iterator[Caveat]:
+    """Caveats of one curve by buffer size."""
+    refused = [size for size in sweep.sizes if size.errno is not None]
+    if refused:
+        yield Caveat("size-refused", f"{label}: {len(refused)} of {len(sweep.sizes)} sizes do not fit: "
+                     f"{refused[0].reason}", "a device or machine with more memory")
 
 
 def without_repeats(caveats: Sequence[Caveat]) -> list[Caveat]:

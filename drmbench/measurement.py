@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from drmbench.doctor.measured import Watch
-    from drmbench.model import Access, Caveat, Phase
+    from drmbench.model import Access, Caveat, Layout, Phase
     from drmbench.targets import Target
 
 DEFAULT_SIZE_BYTES = 64 << 20
@@ -65,6 +65,16 @@ class Options:
     phases: tuple[Phase, ...] = ()
     strategies: tuple[str, ...] = ()
     default_size_bytes: int = DEFAULT_SIZE_BYTES
+    layouts: tuple[Layout, ...] = ()
+    threads: tuple[int, ...] = ()
+    processes: tuple[int, ...] = ()
+    size_sweep: tuple[int, ...] = ()
+    floor: tuple[str, ...] = ("anon", "memfd")
+
+    @property
+    def pinned(self) -> bool:
+        """Whether what is measured stays on one CPU; crews do."""
+        return self.cpu is not None or bool(self.layouts)
 
 
 S = TypeVar("S", bound=Series)

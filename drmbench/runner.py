@@ -20,11 +20,13 @@ from drmbench.model import (
     SCHEMA_VERSION,
     ComparePopulateReport,
     ComparePopulateResult,
+    CrewCurve,
     ExplainReport,
     ExplainResult,
     FaultLatencyReport,
     FaultLatencyResult,
     Parameters,
+    SizeSweep,
 )
 from drmbench.oracle import explain_objections, mechanism_of, objections, populate_objections
 from drmbench.results import explain_results, fault_results, populate_results
@@ -41,7 +43,7 @@ if TYPE_CHECKING:
     from drmbench.targets import Target
 
 S = TypeVar("S", bound=Series)
-R = TypeVar("R", FaultLatencyResult, ComparePopulateResult, ExplainResult)
+R = TypeVar("R", FaultLatencyResult, ComparePopulateResult, ExplainResult, CrewCurve | SizeSweep)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,7 @@ def _measure(
 ) -> tuple[Measurement[S], Clock]:
     writing = any(access != "read" for access in options.accesses)
     targets, unusable = find_targets(options.devices, writing=writing, floor=options.baseline)
+    targets = [target for target in targets if target.role != "floor" or target.driver in options.floor]
     pairs = select_kinds(targets, options.buffer)
     measurement = Measurement(options, progress, lambda *what: make(options, *what))
     measurement.notes += [caveats.not_measured(error) for error in unusable]
@@ -173,8 +176,7 @@ def _about_series(
 
 
 def _notes(
-    measurement: Measurement[S], results: Sequence[FaultLatencyResult | ComparePopulateResult | ExplainResult],
-    environment: Environment, clock: Clock,
+    measurement: Measurement[S], results: Sequence[R], environment: Environment, clock: Clock,
 ) -> list[Caveat]:
     """The caveats of the whole report. Raises where no target but a baseline that runs along has a result."""
     measured = {(result.target.node, result.target.driver) for result in results}
@@ -196,7 +198,8 @@ def _notes(
             notes.append(caveats.simulated_driver(series.target.driver, what))
     cpu = measurement.options.cpu
     machine = measurement.watch.machine(environment, clock, cpu) if measurement.watch is not None else None
-    notes += caveats.about_environment(environment, clock, pinned=cpu is not None, runs=runs, machine=machine)
+    notes += caveats.about_environment(environment, clock, pinned=measurement.options.pinned, runs=runs,
+                                       machine=machine)
     return notes
 
 
@@ -206,4 +209,6 @@ def _parameters(options: Options) -> Parameters:
         size_bytes=options.size_bytes or options.default_size_bytes, access=list(options.accesses),
         order=options.order, runs=options.runs, seed=options.seed, cpu=options.cpu,
         phases=list(options.phases), strategies=list(options.strategies),
+        layouts=list(options.layouts), threads=list(options.threads), processes=list(options.processes),
+        size_sweep=list(options.size_sweep),
     )

@@ -45,6 +45,16 @@ def format_ns(ns: float | None) -> str:
     return f"{value:.{digits}f} {unit}"
 
 
+def format_rate(per_second: float) -> str:
+    """A rate in three significant digits: 1234567 -> "1.23 M/s"."""
+    value, unit = per_second, ""
+    for larger in ("k", "M", "G"):
+        if value < 999.5:
+            break
+        value, unit = value / 1000.0, larger
+    return f"{value:.3g} {unit}/s"
+
+
 def format_ratio(ratio: float | None) -> str:
     """A ratio for a table cell: 1.234 -> "1.23x", 123.4 -> "123x"; None -> "-"."""
     if ratio is None:

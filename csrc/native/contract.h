@@ -200,3 +200,49 @@ struct drmbench_access_item {
 void drmbench_access_all(struct drmbench_access_item *items, uint64_t count);
 /* The same in a forked child. -ECHILD: it died of something else; -EAGAIN, -ENOMEM: there can be none. */
 int drmbench_access_all_in_child(struct drmbench_access_item *items, uint64_t count);
+
+/* ---- crew.c, crew_member.c, crew_pass.c: workers that touch at the same time, each on its CPU ------- */
+
+enum drmbench_crew_kind {
+    DRMBENCH_THREADS = 0,
+    DRMBENCH_PROCESSES = 1      /* forked: each finds the mappings that this process has */
+};
+
+enum drmbench_crew_pass {
+    DRMBENCH_PASS_WHOLE = 0,    /* one clock read before all touches and one behind them */
+    DRMBENCH_PASS_SINGLE = 1    /* each touch timed alone, its faults counted outside its two clock reads */
+};
+
+struct drmbench_worker {
+    uint64_t address;           /* of the mapping */
+    uint64_t page_bytes;
+    uint64_t first_page;        /* touches pages first_page, first_page + 1, ... */
+    uint64_t touches;
+    int access;                 /* enum drmbench_access */
+    int cpu;                    /* pinned to it; -1: left alone */
+    /* Out: */
+    int status;                 /* 0, -EFAULT (see stop), -ECHILD (see wait_status), -ECANCELED where another
+                                   worker failed, or why it could not be pinned */
+    int wait_status;            /* of a process that died, as waitpid() has it */
+    int process;                /* its pid, 0 for a thread */
+    struct drmbench_stop stop;
+    uint64_t begin_ns;          /* CLOCK_MONOTONIC_RAW, the same on every CPU */
+    uint64_t end_ns;
+    struct drmbench_stage stage; /* its faults; ns: the sum of the single touches, else end_ns - begin_ns */
+    struct drmbench_histogram faulted; /* filled by PASS_SINGLE */
+    struct drmbench_histogram hit;
+    uint8_t own[64];            /* touched before the start, so that what is ours has faulted by then */
+    int state;
+};
+
+struct drmbench_crew;
+
+/* Memory for `count` workers, shared with those that are forked: fill them in, then start. -ENOMEM, -EINVAL. */
+int drmbench_crew_make(int kind, int pass, uint32_t count, struct drmbench_crew **crew);
+struct drmbench_worker *drmbench_crew_worker(struct drmbench_crew *crew, uint32_t number);
+/* Makes them; each warms up and waits. -EAGAIN, -ENOMEM: some could not be made. */
+int drmbench_crew_start(struct drmbench_crew *crew);
+/* Lets them go once all are ready; 0: all have ended, well or not. -EAGAIN: not within wait_ns. */
+int drmbench_crew_wait(struct drmbench_crew *crew, uint64_t wait_ns);
+/* Stops those that still run, and frees all. -ETIMEDOUT: a thread hangs in the kernel and keeps its memory. */
+int drmbench_crew_end(struct drmbench_crew *crew);

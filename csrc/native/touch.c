@@ -4,18 +4,7 @@
 #include <sys/resource.h>
 
 #include "stage_probe.h"
-
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE void access_page(volatile uint8_t *page, int access)
-{
-    if (access == DRMBENCH_READ)
-        (void)*page;
-    else if (access == DRMBENCH_WRITE)
-        *page = 0xd3;
-    else
-        __atomic_fetch_or(page, 0, __ATOMIC_RELAXED);
-}
+#include "touch_access.h"
 
 INLINE volatile uint8_t *page_at(const struct drmbench_span *span, uint64_t touch)
 {

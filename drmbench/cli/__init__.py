@@ -25,6 +25,7 @@ COMMANDS = {
     "explain": ("drmbench.cli.explain", "Show how a driver maps its buffers, and name the mechanism."),
     "verify": ("drmbench.cli.verify", "Check the kernel's mmap rules on each device, case by case."),
     "stress": ("drmbench.cli.stress", "Run random programs of mapping calls against a model."),
+    "scale": ("drmbench.cli.scale", "Take faults with several workers at once, and by buffer size."),
     "show": ("drmbench.cli.show", "Print a saved JSON report again."),
     "schema": ("drmbench.cli.schema", "Print the JSON Schema of the reports."),
     "vm": ("drmbench.cli.vm", "Run any of this on real DRM drivers in a virtual machine."),

@@ -119,7 +119,8 @@ def output_options(formats: tuple[str, ...] = ()) -> Callable[[F], F]:
 def picture_options(command: F) -> F:
     """--html and --svg, for reports that have pictures."""
     command = click.option("--svg", "svg", metavar="[PICTURE:]FILE",
-                           help="Write one picture of each result there: mapping, stages, histogram or populate.  "
+                           help="Write one picture of each result there: mapping, stages, histogram, populate, scaling "
+                                "or sizes.  "
                                 "[default: the first of these that there is]")(command)
     return click.option("--html", "html_path", metavar="FILE",
                         help="Write a page with tables and pictures there, which needs no network.")(command)

@@ -62,6 +62,15 @@ from drmbench.model.fault_latency import (
     Mechanism,
     TouchPass,
 )
+from drmbench.model.scale import (
+    CrewCurve,
+    CrewPoint,
+    Layout,
+    ScaleReport,
+    SizePoint,
+    SizeSweep,
+    WorkerKind,
+)
 from drmbench.model.stress import (
     FailureCategory,
     StressFailure,
@@ -92,7 +101,7 @@ from drmbench.model.verify import (
 
 Report = (
     FaultLatencyReport | ComparePopulateReport | ExplainReport | VerifyReport | StressReport | DoctorReport
-    | TraceReport
+    | TraceReport | ScaleReport
 )
 
 __all__ = [
@@ -110,6 +119,8 @@ __all__ = [
     "ComparePopulateResult",
     "Conclusion",
     "Count",
+    "CrewCurve",
+    "CrewPoint",
     "DeviceEntry",
     "DeviceList",
     "Distribution",
@@ -132,6 +143,7 @@ __all__ = [
     "HistogramBin",
     "HugeProbe",
     "KnownBehaviour",
+    "Layout",
     "Mechanism",
     "Order",
     "Parameters",
@@ -139,7 +151,10 @@ __all__ = [
     "PerStage",
     "Phase",
     "Report",
+    "ScaleReport",
     "Size",
+    "SizePoint",
+    "SizeSweep",
     "StepName",
     "StrategyFaults",
     "StrategyResult",
@@ -161,4 +176,5 @@ __all__ = [
     "VerifyReport",
     "VerifyResult",
     "VmaInfo",
+    "WorkerKind",
 ]

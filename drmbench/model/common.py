@@ -91,3 +91,7 @@ class Parameters(msgspec.Struct, frozen=True):
     cpu: int | None
     phases: list[Phase] = []
     strategies: list[str] = []
+    layouts: list[str] = []
+    threads: list[int] = []
+    processes: list[int] = []
+    size_sweep: list[int] = []

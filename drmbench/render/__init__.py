@@ -11,6 +11,7 @@ from drmbench.model import (
     DoctorReport,
     ExplainReport,
     FaultLatencyReport,
+    ScaleReport,
     StressReport,
     TraceReport,
     VerifyReport,
@@ -27,6 +28,7 @@ from drmbench.render.lava import LavaSignals, render_lava_results
 from drmbench.render.lines import replay
 from drmbench.render.markdown import render_markdown
 from drmbench.render.openmetrics import render_openmetrics
+from drmbench.render.scale import scale_document
 from drmbench.render.stress import stress_document
 from drmbench.render.table import render_table
 from drmbench.render.trace import trace_document
@@ -44,6 +46,7 @@ _DOCUMENTS: dict[type[Report], Callable[[Any], Document]] = {
     ComparePopulateReport: compare_populate_document,
     DoctorReport: doctor_document,
     ExplainReport: explain_document,
+    ScaleReport: scale_document,
     StressReport: stress_document,
     TraceReport: trace_document,
     VerifyReport: verify_document,

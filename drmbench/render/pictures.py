@@ -6,13 +6,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drmbench.errors import UsageError
-from drmbench.model import ComparePopulateReport, ExplainReport, FaultLatencyReport
+from drmbench.model import ComparePopulateReport, CrewCurve, ExplainReport, FaultLatencyReport, ScaleReport
 from drmbench.oracle.clues import touch_of
 from drmbench.render.common import label_of
 from drmbench.render.svg import Picture, render_svg
 from drmbench.render.svg_costs import histogram_picture, stage_picture
 from drmbench.render.svg_mapping import mapping_pictures
 from drmbench.render.svg_populate import populate_picture
+from drmbench.render.svg_scale import crew_picture, size_picture
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +25,8 @@ PICTURES: dict[str, str] = {
     "stages": "the cost of each stage of a buffer's life",
     "histogram": "touches by latency",
     "populate": "where each populate strategy's faults were taken",
+    "scaling": "faults per second by number of workers",
+    "sizes": "cost a page by buffer size",
 }
 """--svg NAME:FILE -> what it shows. Without a name: the first that the report has, in this order."""
 
@@ -38,7 +41,21 @@ def pictures_of(report: Report) -> list[tuple[str, list[Picture]]]:
                 for label, result in zip(labels, report.results, strict=True)]
     if isinstance(report, ExplainReport):
         return [(label_of(result.target), _of_explained(result)) for result in report.results]
+    if isinstance(report, ScaleReport):
+        return _of_scale(report)
     return []
+
+
+def _of_scale(report: ScaleReport) -> list[tuple[str, list[Picture]]]:
+    curves = [result for result in report.results if isinstance(result, CrewCurve)]
+    groups: dict[tuple[object, ...], list[CrewCurve]] = {}
+    for curve in curves:
+        groups.setdefault((curve.target, curve.access, curve.layout), []).append(curve)
+    drawn = [(label_of(group[0].target), crew_picture(group, curves)) for group in groups.values()]
+    drawn += [(label_of(sweep.target), picture) for sweep in report.results
+              if not isinstance(sweep, CrewCurve) and (picture := size_picture(sweep)) is not None]
+    labels = dict.fromkeys(label for label, _picture in drawn)
+    return [(label, [picture for other, picture in drawn if other == label]) for label in labels]
 
 
 def _by_series(results: list[FaultLatencyResult]) -> list[list[FaultLatencyResult]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from drmbench.model import ComparePopulateReport
+from drmbench.model import ComparePopulateReport, ScaleReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ Row = dict[str, object]
 """Dotted name -> str, int, float, bool or None. The first column is the kernel."""
 
 _LEFT_OUT = frozenset({"histogram", "passes", "ns_per_page_runs", "strategies", "touches", "populate", "clues",
-                       "problems", "page_ns"})
+                       "problems", "page_ns", "points", "sizes", "faults_per_s_runs", "total_ns_runs"})
 
 
 def flat(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
@@ -49,8 +49,17 @@ def _row_a_strategy(report: Report) -> Iterator[Row]:
             yield {**row, "strategy": name, **dict(flat(strategy))}
 
 
+def _row_a_point(report: Report) -> Iterator[Row]:
+    """A row for each number of workers, or each size, of a curve."""
+    for row, result in zip(_row_a_result(report), report.results, strict=True):
+        tree = msgspec.to_builtins(result)
+        for point in [*tree.get("points", []), *tree.get("sizes", [])]:
+            yield {**row, **dict(flat(point))}
+
+
 OWN_ROWS: dict[type, Callable[[Any], Iterator[Row]]] = {
     ComparePopulateReport: _row_a_strategy,
+    ScaleReport: _row_a_point,
 }
 
 

@@ -33,6 +33,7 @@ SAMPLES: dict[str, tuple[str, ...] | model.Report] = {
     "compare-populate": ("--size", "64KiB", "--runs", "2"),
     "explain": ("--size", "64KiB", "--runs", "1"),
     "verify": (),
+    "scale": ("--size", "64KiB", "--runs", "2", "--threads", "1,2"),
     "stress": ("--seconds", "0.2", "--seed", "3", "--size", "64KiB"),
     "doctor": ("--cpu", "0"),
     "trace": a_report(),

@@ -17,7 +17,7 @@ LEAVES = {"units", "errors", "model"}
 NO_NATIVE = {"render", "stats", "store", "oracle", "trace", *LEAVES}
 NATIVE_SIDE = {
     "_native", "native", "device", "buffer", "drivers", "targets", "workloads", "measurement", "runner", "results",
-    "calibration", "inventory", "environment", "conformance", "stress", "doctor",
+    "calibration", "inventory", "environment", "conformance", "stress", "doctor", "scale",
 }
 
 
