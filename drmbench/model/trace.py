@@ -27,7 +27,8 @@ class TraceNode(msgspec.Struct, frozen=True):
     """A kernel function and what it called, in order.
 
     module      "" where the function is in the kernel itself
-    calls       more than 1: so many calls in a row whose trees were alike, as one
+    calls       more than 1: so many calls in a row whose trees were alike are told as one; a child's are those of
+                all of them together
     duration_ns of all of them together, null where ftrace gave no time for one; shortest and longest are of single ones
     returned    what each of them returned, where the kernel recorded it
     cut         the beginning or the end is missing from the trace
