@@ -9,7 +9,10 @@ import os
 EXIT_OK = 0
 EXIT_ERROR = 1
 EXIT_USAGE = 2
+EXIT_REGRESSION = 3
 EXIT_UNSUPPORTED = 77
+EXIT_CANNOT_TEST = 125
+"""What `git bisect run` takes for "skip this one"."""
 
 
 # Where two symbols share a number, the one that kernel source uses.

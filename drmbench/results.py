@@ -18,6 +18,7 @@ from drmbench.model import (
     ExplainResult,
     FaultLatencyResult,
     Payment,
+    PerRun,
     PerStage,
     Phase,
     StrategyFaults,
@@ -28,6 +29,7 @@ from drmbench.model import (
 from drmbench.native import bucket_lower_ticks
 from drmbench.oracle import conclude
 from drmbench.stats import TickScale, by_page, distribution, fault_map, histogram_bins, median_int, ratios
+from drmbench.workloads.fault import PER_RUN
 from drmbench.workloads.passes import PASSES
 from drmbench.workloads.populate import STRATEGIES, PopulateRun, PopulateSeries
 from drmbench.workloads.verdict import Evidence, judge
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
     from drmbench.native import Clock
     from drmbench.targets import Target
     from drmbench.workloads.explain import ExplainSeries, PaymentRun
-    from drmbench.workloads.fault import FaultSeries, PhaseSeries
+    from drmbench.workloads.fault import FaultSeries, PhaseRun, PhaseSeries
 
 
 def clock_info(clock: Clock) -> ClockInfo:
@@ -89,7 +91,25 @@ def _fault_result(series: FaultSeries, phase: Phase, done: PhaseSeries, clock: C
         ns_per_page_runs=[round(run.stages["touch"].ns / pages, 2) for run in done.runs],
         private_mapping=done.expected.private_mapping,
         address=done.expected.address,
+        per_run=_per_run(done.runs, scale),
     )
+
+
+def _per_run(runs: Sequence[PhaseRun], scale: TickScale) -> PerRun:
+    return PerRun(
+        faults={name: [run.stages[name].faults for run in runs] for name in STAGES},
+        stages_ns={name: [run.stages[name].ns for run in runs] for name in STAGES},
+        fault_ns=_percentiles([run.fault_ticks for run in runs], scale),
+        hit_ns=_percentiles([run.hit_ticks for run in runs], scale),
+    )
+
+
+def _percentiles(ticks: Sequence[list[float] | None], scale: TickScale) -> dict[str, list[int]]:
+    """By name, one entry a run; nothing where a run had no such touch."""
+    by_run = [each for each in ticks if each is not None]
+    if len(by_run) < len(ticks):
+        return {}
+    return {name: [scale.ns(each[index]) for each in by_run] for index, name in enumerate(PER_RUN)}
 
 
 def _passes(series: FaultSeries, done: PhaseSeries, pages: int) -> list[TouchPass]:
@@ -162,6 +182,8 @@ def _strategy_result(
         ratio_to_lazy=middle,
         ratio_to_lazy_min=least,
         ratio_to_lazy_max=most,
+        total_ns_runs=[run.total_ns for run in runs],
+        stages_ns_runs={name: [getattr(run, name).ns for run in runs] for name in ("mmap", "populate", "touch")},
     )
 
 

@@ -41,26 +41,37 @@ class TickScale:
         return max(0, round(ticks * self.ns_per_tick - self.overhead_ns))
 
 
-def distribution(
-    counts: NDArray[np.uint64], extremes_ticks: tuple[int, int], scale: TickScale,
-) -> Distribution:
-    """Percentiles (nearest rank) of a bucketed histogram, shape (buckets,).
+def percentile_ticks(
+    counts: NDArray[np.uint64], extremes_ticks: tuple[int, int], lower_ticks: NDArray[np.float64],
+    quantiles: Sequence[float] = QUANTILES,
+) -> list[float]:
+    """Percentiles (nearest rank) of a bucketed histogram that is not empty, shape (buckets,), in ticks.
 
     A percentile is its bucket's middle, held between the exact minimum and maximum; off by 0.8 % at most.
     """
-    total = int(counts.sum())
-    if total == 0:
-        return EMPTY
     reached = np.cumsum(counts)
+    total = int(reached[-1])
     least, most = extremes_ticks
-    values: list[int] = []
-    for quantile in QUANTILES:
+    found: list[float] = []
+    for quantile in quantiles:
         rank = max(1, math.ceil(quantile * total - 1e-9))
         bucket = int(np.searchsorted(reached, rank))
         # Ticks are whole: bucket [a, b) holds a .. b-1.
-        middle = (scale.lower_ticks[bucket] + scale.lower_ticks[bucket + 1] - 1) / 2
-        values.append(scale.ns(min(max(float(middle), least), most)))
-    p50, p90, p99, p999 = values
+        middle = (lower_ticks[bucket] + lower_ticks[bucket + 1] - 1) / 2
+        found.append(min(max(float(middle), least), most))
+    return found
+
+
+def distribution(
+    counts: NDArray[np.uint64], extremes_ticks: tuple[int, int], scale: TickScale,
+) -> Distribution:
+    """percentile_ticks() of a histogram, shape (buckets,), in ns; EMPTY where nothing was counted."""
+    total = int(counts.sum())
+    if total == 0:
+        return EMPTY
+    least, most = extremes_ticks
+    ticks = percentile_ticks(counts, extremes_ticks, scale.lower_ticks)
+    p50, p90, p99, p999 = (scale.ns(value) for value in ticks)
     return Distribution(total, scale.ns(least), p50, p90, p99, p999, scale.ns(most))
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drmbench.errors import EXIT_ERROR, EXIT_USAGE, DrmbenchError, one_line
+from drmbench.errors import EXIT_CANNOT_TEST, EXIT_ERROR, EXIT_UNSUPPORTED, EXIT_USAGE, DrmbenchError, one_line
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -26,6 +26,7 @@ COMMANDS = {
     "verify": ("drmbench.cli.verify", "Check the kernel's mmap rules on each device, case by case."),
     "stress": ("drmbench.cli.stress", "Run random programs of mapping calls against a model."),
     "scale": ("drmbench.cli.scale", "Take faults with several workers at once, and by buffer size."),
+    "compare": ("drmbench.cli.compare", "Tell what changed between saved reports, or devices measured live."),
     "show": ("drmbench.cli.show", "Print a saved JSON report again."),
     "schema": ("drmbench.cli.schema", "Print the JSON Schema of the reports."),
     "vm": ("drmbench.cli.vm", "Run any of this on real DRM drivers in a virtual machine."),
@@ -106,8 +107,19 @@ def _explain(error: Exception) -> tuple[str, int]:
     raise error
 
 
+def _bisecting(arguments: list[str]) -> bool:
+    return arguments[:1] == ["compare"] and "--bisect" in arguments
+
+
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit status; every expected failure is one line on stderr."""
+    status = _run(arguments)
+    if _bisecting(arguments) and status in {EXIT_ERROR, EXIT_USAGE, EXIT_UNSUPPORTED}:
+        return EXIT_CANNOT_TEST  # to git bisect run, these would be verdicts on the commit
+    return status
+
+
+def _run(arguments: list[str]) -> int:
     try:
         with cli.make_context("drmbench", arguments) as context:
             status = cli.invoke(context)

@@ -33,6 +33,17 @@ def size(value: str) -> int:
     return size_bytes
 
 
+def percent(value: str) -> float:
+    """A percentage from "5" or "5%". Raises click.BadParameter."""
+    try:
+        found = float(value.strip().removesuffix("%"))
+    except ValueError:
+        found = -1.0
+    if not 0 < found <= 1000:
+        raise click.BadParameter(f"{value!r} is no percentage above 0; write it as 5 or 5%")
+    return found
+
+
 def _order(value: str) -> str:
     from drmbench.workloads.order import check_order  # noqa: PLC0415 (brings numpy)
 

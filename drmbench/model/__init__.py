@@ -23,6 +23,22 @@ from drmbench.model.common import (
     Size,
     TargetInfo,
 )
+from drmbench.model.compare import (
+    CompareCondition,
+    CompareParameters,
+    CompareReport,
+    CompareResult,
+    CompareSide,
+    ConditionVerdict,
+    CountComparison,
+    CountVerdict,
+    FactChange,
+    GeometricMean,
+    OneSided,
+    RunOutlier,
+    TimeComparison,
+    TimeVerdict,
+)
 from drmbench.model.compare_populate import (
     ComparePopulateReport,
     ComparePopulateResult,
@@ -60,6 +76,7 @@ from drmbench.model.fault_latency import (
     FaultRun,
     HistogramBin,
     Mechanism,
+    PerRun,
     TouchPass,
 )
 from drmbench.model.scale import (
@@ -101,7 +118,7 @@ from drmbench.model.verify import (
 
 Report = (
     FaultLatencyReport | ComparePopulateReport | ExplainReport | VerifyReport | StressReport | DoctorReport
-    | TraceReport | ScaleReport
+    | TraceReport | ScaleReport | CompareReport
 )
 
 __all__ = [
@@ -115,10 +132,18 @@ __all__ = [
     "Caveat",
     "ClockInfo",
     "Clue",
+    "CompareCondition",
+    "CompareParameters",
     "ComparePopulateReport",
     "ComparePopulateResult",
+    "CompareReport",
+    "CompareResult",
+    "CompareSide",
     "Conclusion",
+    "ConditionVerdict",
     "Count",
+    "CountComparison",
+    "CountVerdict",
     "CrewCurve",
     "CrewPoint",
     "DeviceEntry",
@@ -130,6 +155,7 @@ __all__ = [
     "Environment",
     "ExplainReport",
     "ExplainResult",
+    "FactChange",
     "FailureCategory",
     "FaultCheck",
     "FaultGroup",
@@ -139,18 +165,22 @@ __all__ = [
     "Finding",
     "ForkedChild",
     "FunctionChange",
+    "GeometricMean",
     "HelperModules",
     "HistogramBin",
     "HugeProbe",
     "KnownBehaviour",
     "Layout",
     "Mechanism",
+    "OneSided",
     "Order",
     "Parameters",
     "Payment",
+    "PerRun",
     "PerStage",
     "Phase",
     "Report",
+    "RunOutlier",
     "ScaleReport",
     "Size",
     "SizePoint",
@@ -163,6 +193,8 @@ __all__ = [
     "StressReport",
     "StressResult",
     "TargetInfo",
+    "TimeComparison",
+    "TimeVerdict",
     "TouchPass",
     "TraceComparison",
     "TraceFault",

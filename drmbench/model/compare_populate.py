@@ -36,7 +36,7 @@ class StrategyResult(msgspec.Struct, frozen=True):
     """One way to populate: what the kernel did, by count, and what it cost against lazy.
 
     The times are those of the run with the median total and add up to it; the ratio is the median of the
-    ratios taken run by run.
+    ratios taken run by run. `total_ns_runs` and `stages_ns_runs` (mmap, populate, touch) are the runs one by one.
     """
 
     verdict: Verdict
@@ -50,6 +50,8 @@ class StrategyResult(msgspec.Struct, frozen=True):
     ratio_to_lazy: Duration | None
     ratio_to_lazy_min: Duration | None = None
     ratio_to_lazy_max: Duration | None = None
+    total_ns_runs: list[Count] = []
+    stages_ns_runs: dict[str, list[Count]] = {}
 
 
 class ComparePopulateResult(msgspec.Struct, frozen=True):

@@ -83,6 +83,19 @@ class Mechanism(msgspec.Struct, frozen=True):
     source: str
 
 
+class PerRun(msgspec.Struct, frozen=True):
+    """The runs one by one, in the order of time: what a comparison tests. One entry a run in every list.
+
+    `faults` and `stages_ns` by stage; `fault_ns` and `hit_ns` have "p50" and "p99" of the touches of each run that
+    faulted or did not, and are empty where a run had none.
+    """
+
+    faults: dict[str, list[Count]] = {}
+    stages_ns: dict[str, list[Count]] = {}
+    fault_ns: dict[str, list[Count]] = {}
+    hit_ns: dict[str, list[Count]] = {}
+
+
 class FaultLatencyResult(msgspec.Struct, frozen=True):
     """The cost of touching one mapping: counted, timed, and split by stage.
 
@@ -114,6 +127,7 @@ class FaultLatencyResult(msgspec.Struct, frozen=True):
     mechanism: Mechanism | None = None
     private_mapping: str | None = None
     address: Count | None = None
+    per_run: PerRun | None = None
 
 
 class FaultLatencyReport(msgspec.Struct, frozen=True, tag_field="command", tag="fault-latency"):

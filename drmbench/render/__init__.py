@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from drmbench.errors import UsageError
 from drmbench.model import (
     ComparePopulateReport,
+    CompareReport,
     DoctorReport,
     ExplainReport,
     FaultLatencyReport,
@@ -16,6 +17,7 @@ from drmbench.model import (
     TraceReport,
     VerifyReport,
 )
+from drmbench.render.compare import compare_document
 from drmbench.render.compare_populate import compare_populate_document
 from drmbench.render.csv_rows import render_csv
 from drmbench.render.doctor import doctor_document
@@ -44,6 +46,7 @@ if TYPE_CHECKING:
 
 _DOCUMENTS: dict[type[Report], Callable[[Any], Document]] = {
     ComparePopulateReport: compare_populate_document,
+    CompareReport: compare_document,
     DoctorReport: doctor_document,
     ExplainReport: explain_document,
     ScaleReport: scale_document,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from drmbench.model import ComparePopulateReport, ScaleReport
+from drmbench.model import ComparePopulateReport, CompareReport, ScaleReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,7 +21,8 @@ Row = dict[str, object]
 """Dotted name -> str, int, float, bool or None. The first column is the kernel."""
 
 _LEFT_OUT = frozenset({"histogram", "passes", "ns_per_page_runs", "strategies", "touches", "populate", "clues",
-                       "problems", "page_ns", "points", "sizes", "faults_per_s_runs", "total_ns_runs"})
+                       "problems", "page_ns", "points", "sizes", "faults_per_s_runs", "total_ns_runs", "counts",
+                       "times", "facts", "base_outliers", "new_outliers", "per_run", "stages_ns_runs"})
 
 
 def flat(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
@@ -57,9 +58,19 @@ def _row_a_point(report: Report) -> Iterator[Row]:
             yield {**row, **dict(flat(point))}
 
 
+def _row_a_quantity(report: Report) -> Iterator[Row]:
+    for shared, result in zip(_row_a_result(report), report.results, strict=True):
+        tree = msgspec.to_builtins(result)
+        # The last part of a name is an OpenMetrics label, of which there is one.
+        row = {name.replace("new_target.", "new_"): value for name, value in shared.items()}
+        for part in (*tree["counts"], *tree["times"]):
+            yield {**row, **dict(flat(part))}
+
+
 OWN_ROWS: dict[type, Callable[[Any], Iterator[Row]]] = {
     ComparePopulateReport: _row_a_strategy,
     ScaleReport: _row_a_point,
+    CompareReport: _row_a_quantity,
 }
 
 

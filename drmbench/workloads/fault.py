@@ -15,7 +15,7 @@ import numpy as np
 from drmbench import native
 from drmbench.buffer import PAGE_BYTES, Buffer
 from drmbench.model import STAGES, Access, Phase
-from drmbench.stats import prefault_window_pages
+from drmbench.stats import percentile_ticks, prefault_window_pages
 from drmbench.vma import vm_flags
 from drmbench.workloads.order import page_order
 from drmbench.workloads.passes import PASSES, Sink, count_pass, native_access, timed_pass
@@ -52,12 +52,21 @@ class Expected:
     windows: list[int | None] = field(default_factory=list)
 
 
+PER_RUN = {"p50": 0.5, "p99": 0.99}
+"""The percentiles that are kept of each run."""
+
+
 @dataclass(slots=True)
 class PhaseRun:
-    """One finished run of one phase: a Stage for each of STAGES, and one Stage for each touch pass."""
+    """One finished run of one phase: a Stage for each of STAGES, and one Stage for each touch pass.
+
+    `fault_ticks` and `hit_ticks`: the percentiles PER_RUN of its touches, None where there were none.
+    """
 
     stages: dict[str, native.Stage]
     passes: list[native.Stage]
+    fault_ticks: list[float] | None = None
+    hit_ticks: list[float] | None = None
 
 
 @dataclass(slots=True)
@@ -74,10 +83,18 @@ class PhaseSeries:
     def add(self, run: PhaseRun, sink: Sink) -> None:
         """Take in one finished run."""
         self.runs.append(run)
-        self.faulted += sink.faulted.bucket_counts()
-        self.hit += sink.hit.bucket_counts()
+        faulted, hit = sink.faulted.bucket_counts(), sink.hit.bucket_counts()
+        run.fault_ticks, run.hit_ticks = _percentiles(faulted, sink.faulted), _percentiles(hit, sink.hit)
+        self.faulted += faulted
+        self.hit += hit
         self.faulted_extremes = _widened(self.faulted_extremes, sink.faulted)
         self.hit_extremes = _widened(self.hit_extremes, sink.hit)
+
+
+def _percentiles(counts: NDArray[np.uint64], histogram: native.Histogram) -> list[float] | None:
+    if histogram.count == 0:
+        return None
+    return percentile_ticks(counts, histogram.extremes_ticks, native.bucket_lower_ticks(), tuple(PER_RUN.values()))
 
 
 def _widened(extremes: tuple[int, int], histogram: native.Histogram) -> tuple[int, int]:

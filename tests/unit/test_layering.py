@@ -14,7 +14,9 @@ import drmbench
 
 ROOT = Path(drmbench.__file__).parent
 LEAVES = {"units", "errors", "model"}
-NO_NATIVE = {"render", "stats", "store", "oracle", "trace", *LEAVES}
+NO_NATIVE = {
+    "render", "stats", "store", "oracle", "trace", "inference", "comparison", "saved_baselines", *LEAVES,
+}
 NATIVE_SIDE = {
     "_native", "native", "device", "buffer", "drivers", "targets", "workloads", "measurement", "runner", "results",
     "calibration", "inventory", "environment", "conformance", "stress", "doctor", "scale",
@@ -67,7 +69,7 @@ class TestImports:
 class TestLaziness:
     @pytest.mark.parametrize("arguments", [
         ["--help"], ["fault-latency", "--help"], ["verify", "--help"], ["stress", "--help"], ["vm", "--help"],
-        ["doctor", "--help"],
+        ["doctor", "--help"], ["compare", "--help"],
     ])
     def test_help_loads_nothing_heavy(self, arguments: list[str]) -> None:
         program = (
@@ -77,8 +79,9 @@ class TestLaziness:
         ended = subprocess.run([sys.executable, "-c", program, *arguments], check=True, capture_output=True, text=True,
                                timeout=60)
         loaded = set(ended.stderr.split())
-        assert not loaded & {"numpy", "rich", "pyudev", "msgspec", "cffi"}
+        assert not loaded & {"numpy", "rich", "pyudev", "msgspec", "cffi", "scipy"}
 
     def test_a_report_opens_without_the_native_code(self) -> None:
-        program = "import sys; import drmbench.store, drmbench.render.html; sys.exit('drmbench._native' in sys.modules)"
+        program = ("import sys; import drmbench.store, drmbench.render.html, drmbench.cli.comparing; "
+                   "sys.exit('drmbench._native' in sys.modules)")
         assert subprocess.run([sys.executable, "-c", program], check=False, timeout=60).returncode == 0
