@@ -11,8 +11,9 @@ from drmbench.cli.options import GENERAL_FORMATS, picture_options
 @click.command(name="show")
 @click.argument("paths", metavar="FILE...", nargs=-1, required=True)
 @click.option("--format", "format_name", default="table", show_default=True,
-              type=click.Choice([*GENERAL_FORMATS, "ktap", "junit", "lava", "lava-results", "igt"]),
-              help="What stdout shows; from ktap on for reports of verify.")
+              type=click.Choice([*GENERAL_FORMATS, "ktap", "junit", "lava", "lava-results", "igt",
+                                 "mermaid"]),
+              help="What stdout shows; ktap to igt for reports of verify, mermaid for trace.")
 @click.option("--histogram", is_flag=True, help="Show the latencies on a log scale.")
 @picture_options
 def command(paths: tuple[str, ...], format_name: str, histogram: bool, html_path: str | None, svg: str | None) -> None:

@@ -29,7 +29,9 @@ from drmbench.render.ktap import Ktap
 from drmbench.render.lava import LavaSignals, render_lava_results
 from drmbench.render.lines import replay
 from drmbench.render.markdown import render_markdown
+from drmbench.render.mermaid import render_mermaid
 from drmbench.render.openmetrics import render_openmetrics
+from drmbench.render.pictures import chosen_svg
 from drmbench.render.scale import scale_document
 from drmbench.render.stress import stress_document
 from drmbench.render.table import render_table
@@ -73,6 +75,13 @@ def _of_verify(name: str, render: Callable[[VerifyReport], str]) -> Callable[[Re
     return rendered
 
 
+def _mermaid(report: Report, _histogram: bool) -> str:
+    if not isinstance(report, TraceReport):
+        raise UsageError("show", "--format mermaid", reason="this is no report of drmbench trace",
+                         remedy="--format table shows it")
+    return render_mermaid(report)
+
+
 FORMATS: dict[str, Callable[[Report, bool], str]] = {
     "table": lambda report, histogram: render_table(document_of(report, histogram=histogram)),
     "csv": lambda report, _histogram: render_csv(report),
@@ -83,6 +92,9 @@ FORMATS: dict[str, Callable[[Report, bool], str]] = {
     "junit": _of_verify("junit", render_junit),
     "lava": _of_verify("lava", lambda report: replay(LavaSignals(), report)),
     "lava-results": _of_verify("lava-results", render_lava_results),
+    "tree": lambda report, _histogram: render_table(document_of(report)),
+    "mermaid": _mermaid,
+    "svg": lambda report, _histogram: chosen_svg(report, None),
     "igt": _of_verify("igt", lambda report: replay(IgtLog(), report)),
 }
 """--format -> (report, with histograms) -> text. Raises UsageError for what cannot show this kind of report."""

@@ -6,25 +6,35 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from drmbench.errors import UsageError
-from drmbench.model import ComparePopulateReport, CrewCurve, ExplainReport, FaultLatencyReport, ScaleReport
+from drmbench.model import (
+    ComparePopulateReport,
+    CrewCurve,
+    ExplainReport,
+    FaultLatencyReport,
+    ScaleReport,
+    TraceReport,
+)
 from drmbench.oracle.clues import touch_of
 from drmbench.render.common import label_of
 from drmbench.render.svg import Picture, render_svg
+from drmbench.render.svg_calls import call_picture
 from drmbench.render.svg_costs import histogram_picture, stage_picture
 from drmbench.render.svg_mapping import mapping_pictures
 from drmbench.render.svg_populate import populate_picture
 from drmbench.render.svg_scale import crew_picture, size_picture
+from drmbench.render.trace import STEP_WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from drmbench.model import ExplainResult, FaultLatencyResult, Report
+    from drmbench.model import ExplainResult, FaultLatencyResult, Report, TraceResult
 
 PICTURES: dict[str, str] = {
     "mapping": "the mapping in the address space: which touches faulted, which pages a fault brought along",
     "stages": "the cost of each stage of a buffer's life",
     "histogram": "touches by latency",
     "populate": "where each populate strategy's faults were taken",
+    "calls": "the kernel's calls of each step of a trace, with their times",
     "scaling": "faults per second by number of workers",
     "sizes": "cost a page by buffer size",
 }
@@ -43,7 +53,15 @@ def pictures_of(report: Report) -> list[tuple[str, list[Picture]]]:
         return [(label_of(result.target), _of_explained(result)) for result in report.results]
     if isinstance(report, ScaleReport):
         return _of_scale(report)
+    if isinstance(report, TraceReport):
+        return [(label_of(result.target), _of_traced(result)) for result in report.results]
     return []
+
+
+def _of_traced(result: TraceResult) -> list[Picture]:
+    label = label_of(result.target)
+    drawn = [call_picture(step, label, STEP_WORDS.get(step.name, step.name)) for step in result.steps]
+    return [picture for picture in drawn if picture is not None]
 
 
 def _of_scale(report: ScaleReport) -> list[tuple[str, list[Picture]]]:

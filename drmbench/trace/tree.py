@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from drmbench.model import TraceNode
 
+_LAST_ERRNO = 4095
+
 
 def is_fault(root: TraceNode) -> bool:
     """Whether this is a page fault: handle_mm_fault, perhaps inside the architecture's entry.
@@ -50,8 +52,9 @@ def collapsed(calls: Sequence[TraceNode]) -> list[TraceNode]:
 
 
 def _shape(call: TraceNode) -> tuple[object, ...]:
-    """What calls have in common that are told as one."""
-    return (call.function, call.module, call.returned, call.cut, call.fault,
+    """What calls have in common that are told as one: what they returned matters where it is an error."""
+    error = call.returned if call.returned is not None and -_LAST_ERRNO <= call.returned < 0 else None
+    return (call.function, call.module, error, call.cut, call.fault,
             tuple((child.calls, _shape(child)) for child in call.children))
 
 
@@ -64,6 +67,7 @@ def _together(alike: list[TraceNode]) -> TraceNode:
     longest = [call.longest_ns for call in alike]
     return msgspec.structs.replace(
         first, calls=sum(call.calls for call in alike), duration_ns=_known(sum, times),
+        returned=first.returned if len({call.returned for call in alike}) == 1 else None,
         shortest_ns=_known(min, shortest), longest_ns=_known(max, longest),
         children=[_together(list(same)) for same in zip(*(call.children for call in alike), strict=True)],
     )
