@@ -74,7 +74,9 @@ def _errno(node: TraceNode) -> str:
     if failed := failed_with(node):
         return f" = {failed}"
     note = note_of(node.function)
-    return f" -> {'|'.join(name for name, _when in note.errno)}" if note is not None and 0 < len(note.errno) <= _MOST_ERRNOS else ""
+    if note is None or not 0 < len(note.errno) <= _MOST_ERRNOS:
+        return ""
+    return f" -> {'|'.join(name for name, _when in note.errno)}"
 
 
 def shortened(name: str, room: int) -> str:
