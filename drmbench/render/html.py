@@ -20,8 +20,9 @@ _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 def render_html(report: Report, document: Document) -> str:
-    """The whole page: the sections that are only words, the pictures, the tables; text as it is, never markup."""
-    head = next((number for number, section in enumerate(document.sections) if section.rows), 0)
+    """The whole page: the sections that are only words, the pictures, tables and trees; text as it is, never markup."""
+    head = next((number for number, section in enumerate(document.sections) if section.rows or section.listing),
+                0)
     title = document.sections[0].title if document.sections else "drmbench"
     page = ET.Element("html", {"lang": "en"})
     _head(page, title)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from drmbench.model import TraceNode, TraceStep
 
-_LINE = 17.0
+_LINE = 18.0
 _INDENT = 6.0
 _MOST_INDENT = 120.0
 _TIMES = 54.0
@@ -77,7 +77,7 @@ def _call(picture: ET.Element, y: float, node: TraceNode, depth: int, whole: int
     if node.duration_ns is None:
         return
     text(picture, WIDTH - 4, y + 10, format_ns(node.duration_ns), anchor="end")
-    bar = rect(picture, x, y + 13, max(0.5, (WIDTH - 4 - 4 - _MOST_INDENT) * node.duration_ns / whole), _BAR_HEIGHT,
+    bar = rect(picture, x, y + 14, max(0.5, (WIDTH - 4 - 4 - _MOST_INDENT) * node.duration_ns / whole), _BAR_HEIGHT,
                class_=f"call {_kind(node)}", data_ns=node.duration_ns, data_function=node.function)
     tooltip(bar, tooltip_words)
 
