@@ -253,10 +253,20 @@ class Span:
         _finish(lib.drmbench_touch_count_in_child(self._native, data, stop), stop)
         return faults
 
-    def time_touches(self, faults: NDArray[np.uint8], faulted: Histogram, hit: Histogram) -> Stage:
-        """Touch once, each touch timed alone and sorted by `faults`, shape (touches,). Raises TouchFaultError."""
+    def time_touches(
+        self, faults: NDArray[np.uint8], faulted: Histogram, hit: Histogram, ticks: NDArray[np.uint32] | None = None,
+    ) -> Stage:
+        """Touch once, each touch timed alone and sorted by `faults`, shape (touches,).
+
+        `ticks`, shape (touches,), takes each touch's clock ticks, its overhead included; its pages must have been
+        written, or they fault among those that are counted. Raises TouchFaultError.
+        """
         if faults.shape != self.order.shape or faults.dtype != np.uint8:
             raise TypeError("faults must have one uint8 for every touch")
+        if ticks is not None and (ticks.shape != self.order.shape or ticks.dtype != np.uint32
+                                  or not ticks.flags.c_contiguous):
+            raise TypeError("ticks must have one uint32 for every touch")
+        self._native.touch_ticks = ffi.NULL if ticks is None else ffi.cast("uint32_t *", ffi.from_buffer(ticks))
         out, stop = ffi.new("struct drmbench_stage *"), ffi.new("struct drmbench_stop *")
         data = ffi.cast("const uint8_t *", ffi.from_buffer(faults))
         status = lib.drmbench_touch_time(self._native, data, faulted.native, hit.native, out, stop)

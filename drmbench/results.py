@@ -11,6 +11,7 @@ from msgspec import structs
 from drmbench.buffer import PAGE_BYTES
 from drmbench.errors import errno_name
 from drmbench.model import (
+    QUANTILE_STEPS,
     STAGES,
     ClockInfo,
     ComparePopulateResult,
@@ -28,7 +29,16 @@ from drmbench.model import (
 )
 from drmbench.native import bucket_lower_ticks
 from drmbench.oracle import conclude
-from drmbench.stats import TickScale, by_page, distribution, fault_map, histogram_bins, median_int, ratios
+from drmbench.stats import (
+    TickScale,
+    by_page,
+    distribution,
+    fault_map,
+    histogram_bins,
+    median_int,
+    percentile_ticks,
+    ratios,
+)
 from drmbench.workloads.fault import PER_RUN
 from drmbench.workloads.passes import PASSES
 from drmbench.workloads.populate import STRATEGIES, PopulateRun, PopulateSeries
@@ -68,7 +78,8 @@ def _fault_result(series: FaultSeries, phase: Phase, done: PhaseSeries, clock: C
     counts = {name: median_int([run.stages[name].faults for run in done.runs]) for name in STAGES}
     times = {name: median_int([run.stages[name].ns for run in done.runs]) for name in STAGES}
     scale = TickScale(bucket_lower_ticks(), clock.ns_per_tick, clock.overhead_ns)
-    passes = _passes(series, done, pages)
+    passes = _passes(series, done, pages, scale)
+    least, most = zip(done.faulted_extremes, done.hit_extremes, strict=True)
     return FaultLatencyResult(
         target=target_info(series.target, series.kind),
         size_bytes=parameters.size_bytes,
@@ -87,7 +98,9 @@ def _fault_result(series: FaultSeries, phase: Phase, done: PhaseSeries, clock: C
         vm_flags=done.expected.vm_flags,
         clock=clock_info(clock),
         passes=passes,
-        histogram=histogram_bins(done.faulted + done.hit, scale),
+        histogram=histogram_bins(done.faulted, done.hit, scale),
+        quantiles_ns=[scale.ns(value) for value in percentile_ticks(
+            done.faulted + done.hit, (min(least), max(most)), scale.lower_ticks, QUANTILE_STEPS)],
         ns_per_page_runs=[round(run.stages["touch"].ns / pages, 2) for run in done.runs],
         private_mapping=done.expected.private_mapping,
         address=done.expected.address,
@@ -112,7 +125,7 @@ def _percentiles(ticks: Sequence[list[float] | None], scale: TickScale) -> dict[
     return {name: [scale.ns(each[index]) for each in by_run] for index, name in enumerate(PER_RUN)}
 
 
-def _passes(series: FaultSeries, done: PhaseSeries, pages: int) -> list[TouchPass]:
+def _passes(series: FaultSeries, done: PhaseSeries, pages: int, scale: TickScale) -> list[TouchPass]:
     found: list[TouchPass] = []
     for index, access in enumerate(PASSES[series.parameters.access]):
         faults = median_int([run.passes[index].faults for run in done.runs])
@@ -123,6 +136,7 @@ def _passes(series: FaultSeries, done: PhaseSeries, pages: int) -> list[TouchPas
             prefault_window_pages=done.expected.windows[index],
             ns=median_int([run.passes[index].ns for run in done.runs]),
             fault_map=fault_map(by_page(done.expected.faults[index], series.order)),
+            page_latency=done.by_page[index].latency(pages, scale.ns),
         ))
     return found
 

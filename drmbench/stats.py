@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+N = TypeVar("N", np.uint8, np.uint32)
 
 QUANTILES = (0.5, 0.9, 0.99, 0.999)
 EMPTY = Distribution(0, None, None, None, None, None, None)
@@ -75,20 +77,22 @@ def distribution(
     return Distribution(total, scale.ns(least), p50, p90, p99, p999, scale.ns(most))
 
 
-def histogram_bins(counts: NDArray[np.uint64], scale: TickScale, *, per_decade: int = 8) -> list[HistogramBin]:
-    """The same histogram in logarithmic steps of ns, from the first filled bin to the last one."""
-    filled = np.flatnonzero(counts)
-    if filled.size == 0:
-        return []
-    bins: dict[int, int] = {}
-    for bucket in filled:
+def histogram_bins(
+    faulted: NDArray[np.uint64], hit: NDArray[np.uint64], scale: TickScale, *, per_decade: int = 8,
+) -> list[HistogramBin]:
+    """Two histograms together in logarithmic steps of ns, from the first filled bin to the last one."""
+    bins: dict[int, tuple[int, int]] = {}
+    for bucket in np.flatnonzero(faulted + hit):
         middle = (scale.lower_ticks[bucket] + scale.lower_ticks[bucket + 1] - 1) / 2
         step = math.floor(math.log10(max(1, scale.ns(middle))) * per_decade + 1e-9)
-        bins[step] = bins.get(step, 0) + int(counts[bucket])
-    return [
-        HistogramBin(round(10 ** (step / per_decade)), round(10 ** ((step + 1) / per_decade)), bins.get(step, 0))
-        for step in range(min(bins), max(bins) + 1)
-    ]
+        faults, hits = bins.get(step, (0, 0))
+        bins[step] = faults + int(faulted[bucket]), hits + int(hit[bucket])
+    found = []
+    for step in range(min(bins, default=0), max(bins, default=-1) + 1):
+        faults, hits = bins.get(step, (0, 0))
+        edges = round(10 ** (step / per_decade)), round(10 ** ((step + 1) / per_decade))
+        found.append(HistogramBin(*edges, faults + hits, faults))
+    return found
 
 
 def prefault_window_pages(faults: NDArray[np.uint8]) -> int | None:
@@ -110,11 +114,11 @@ MAP_GROUPS = 256
 _LONGEST_PERIOD = 4
 
 
-def by_page(faults: NDArray[np.uint8], order: NDArray[np.uint32]) -> NDArray[np.uint8]:
-    """Faults in the order of the touches -> faults by page, both of shape (pages,)."""
-    sorted_faults = np.empty_like(faults)
-    sorted_faults[order] = faults
-    return sorted_faults
+def by_page(values: NDArray[N], order: NDArray[np.uint32]) -> NDArray[N]:
+    """Faults or ticks in the order of the touches -> the same by page, both of shape (pages,)."""
+    by_index = np.empty_like(values)
+    by_index[order] = values
+    return by_index
 
 
 def fault_map(faults: NDArray[np.uint8]) -> list[FaultGroup]:

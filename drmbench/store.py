@@ -96,6 +96,10 @@ class Destination:
         """Write something that is no document, likewise."""
         self._write(text.encode())
 
+    def save_bytes(self, data: bytes) -> None:
+        """Write something that is no text either, likewise."""
+        self._write(data)
+
     def _write(self, data: bytes) -> None:
         try:
             if self._temporary is None:
@@ -137,6 +141,12 @@ class StandardOutput:
         """Print the text."""
         sys.stdout.write(text)
         sys.stdout.flush()
+
+    def save_bytes(self, data: bytes) -> None:
+        """Print what is no text."""
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
 
 
 @contextlib.contextmanager

@@ -90,6 +90,7 @@ struct drmbench_span {
     const uint32_t *order;      /* page numbers in the order of the touches */
     uint64_t touches;           /* entries of order */
     int access;                 /* enum drmbench_access */
+    uint32_t *touch_ticks;      /* touch_time() only: where each touch's ticks go, or NULL; 2^32 - 1 is that or more */
 };
 
 struct drmbench_stop {

@@ -49,6 +49,13 @@ static void time_touches(const struct drmbench_span *span, uint64_t first, uint6
         time_block(span, first, last, ticks, stop, DRMBENCH_CPU_COUNTER, DRMBENCH_WRITE_NOTHING);
 }
 
+/* Between two blocks, so that no touch waits for it. */
+static void keep_ticks(uint32_t *kept, const uint64_t *ticks, uint64_t touches)
+{
+    for (uint64_t touch = 0; touch < touches; touch++)
+        kept[touch] = ticks[touch] < UINT32_MAX ? (uint32_t)ticks[touch] : UINT32_MAX;
+}
+
 int drmbench_touch_time(const struct drmbench_span *span, const uint8_t *faults,
                         struct drmbench_histogram *faulted, struct drmbench_histogram *hit,
                         struct drmbench_stage *stage, struct drmbench_stop *stop)
@@ -72,6 +79,8 @@ int drmbench_touch_time(const struct drmbench_span *span, const uint8_t *faults,
         uint64_t last = first + (left < BLOCK_TOUCHES ? left : BLOCK_TOUCHES);
         time_touches(span, first, last, ticks, stop);
         sum_ticks += drmbench_histogram_add_block(faulted, hit, ticks, faults + first, last - first);
+        if (span->touch_ticks)
+            keep_ticks(span->touch_ticks + first, ticks, last - first);
     }
     stop->touches_done = span->touches;
     drmbench_probe_counted(&probe, stage);

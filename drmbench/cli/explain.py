@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import click
 
-from drmbench.cli.options import output_options, picture_options, subject_options
+from drmbench.cli.options import output_options, picture_options, plot_option, subject_options
 
 DEFAULT_SIZE_BYTES = 4 << 20
 
@@ -16,10 +16,12 @@ DEFAULT_SIZE_BYTES = 4 << 20
               help="Timed runs of each measurement; counts need none.")
 @click.option("--cpu", type=click.IntRange(0), help="Measure on this CPU only.")
 @picture_options
+@plot_option
 @output_options()
 def command(
     devices: tuple[str, ...], buffer: str | None, size_bytes: int | None, runs: int, cpu: int | None,
     json_path: str | None, format_name: str, html_path: str | None, svg: str | None,
+    plot: str | None,
 ) -> int:
     """Show how a driver maps its buffers, and name the mechanism.
 
@@ -37,4 +39,5 @@ def command(
     )
     return measure_and_report(
         run_explain, options, json_path, format_name, html_path=html_path, svg=svg,
+        plot=plot,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import click
 
-from drmbench.cli.options import accesses, measuring_options, output_options, picture_options
+from drmbench.cli.options import accesses, measuring_options, output_options, picture_options, plot_option
 
 
 @click.command(name="fault-latency")
@@ -14,11 +14,13 @@ from drmbench.cli.options import accesses, measuring_options, output_options, pi
               help="cold: first mapping of a fresh buffer; warm: mapped again.")
 @click.option("--histogram", is_flag=True, help="Show the latencies on a log scale.")
 @picture_options
+@plot_option
 @output_options()
 def command(
     devices: tuple[str, ...], buffer: str | None, size_bytes: int | None, access: str, order: str, runs: int,
     cpu: int | None, seed: int, no_baseline: bool, phase: str, histogram: bool, json_path: str | None,
     format_name: str, html_path: str | None, svg: str | None,
+    plot: str | None,
 ) -> int:
     """Time and count the first touches of mapped buffers.
 
@@ -35,4 +37,5 @@ def command(
     )
     return measure_and_report(
         run_fault_latency, options, json_path, format_name, histogram=histogram, html_path=html_path, svg=svg,
+        plot=plot,
     )

@@ -127,6 +127,13 @@ def output_options(formats: tuple[str, ...] = ()) -> Callable[[F], F]:
     return decorate
 
 
+def plot_option(command: F) -> F:
+    """--plot, for reports of touches."""
+    return click.option("--plot", "plot", metavar="[PLOT:]FILE",
+                        help="Draw a figure with axes there, .svg or .png: histogram, ecdf, pages, or, of several "
+                             "reports, before-after.  [default: the first that there is]")(command)
+
+
 def picture_options(command: F) -> F:
     """--html and --svg, for reports that have pictures."""
     command = click.option("--svg", "svg", metavar="[PICTURE:]FILE",

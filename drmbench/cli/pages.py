@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: MIT
-"""--html and --svg: from a report to files that were proved writable before it was made."""
+"""--html, --svg and --plot: from a report to files that were proved writable before it was made."""
 
 from __future__ import annotations
 
 import contextlib
 from typing import TYPE_CHECKING
 
+from drmbench.cli.plots import plot_file
 from drmbench.errors import UsageError
 from drmbench.render import document_of
 from drmbench.render.html import render_html
@@ -30,17 +31,22 @@ def takes_stdout(json_path: str | None, html_path: str | None, svg: str | None) 
 
 
 @contextlib.contextmanager
-def page_files(html_path: str | None, svg: str | None) -> Iterator[Callable[[Report], None]]:
-    """What writes a report to --html and --svg; both files are proved writable on entering. Raises DrmbenchError."""
+def page_files(
+    html_path: str | None, svg: str | None, plot: str | None = None,
+) -> Iterator[Callable[[Report], None]]:
+    """What writes a report to --html, --svg and --plot; all are proved writable on entering. Raises DrmbenchError."""
     with contextlib.ExitStack() as stack:
         page = stack.enter_context(destination(html_path)) if html_path is not None else None
         name, path = split_svg_option(svg) if svg is not None else (None, None)
         picture = stack.enter_context(destination(path)) if path is not None else None
+        plotted = stack.enter_context(plot_file(plot)) if plot is not None else None
 
         def write(report: Report) -> None:
             if page is not None:
                 page.save_text(render_html(report, document_of(report)))
             if picture is not None:
                 picture.save_text(chosen_svg(report, name))
+            if plotted is not None:
+                plotted([("", report)])
 
         yield write

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 def measure_and_report(
     run: Callable[[Options, Progress], Outcome], options: Options, json_path: str | None, format_name: str,
     *, histogram: bool = False, html_path: str | None = None, svg: str | None = None,
+    plot: str | None = None,
 ) -> int:
     """Measure, print, save, and say what is missing; returns the exit status.
 
@@ -33,7 +34,7 @@ def measure_and_report(
     """
     printed = not takes_stdout(json_path, html_path, svg)
     with contextlib.ExitStack() as stack:
-        write_pages = stack.enter_context(page_files(html_path, svg))
+        write_pages = stack.enter_context(page_files(html_path, svg, plot))
         file = stack.enter_context(destination(json_path)) if json_path is not None else None
         with ProgressOnStderr() as progress:
             outcome = run(options, progress)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import click
 
-from drmbench.cli.options import GENERAL_FORMATS, picture_options
+from drmbench.cli.options import GENERAL_FORMATS, picture_options, plot_option
 
 
 @click.command(name="show")
@@ -16,19 +16,27 @@ from drmbench.cli.options import GENERAL_FORMATS, picture_options
               help="What stdout shows; ktap to igt for reports of verify, mermaid for trace.")
 @click.option("--histogram", is_flag=True, help="Show the latencies on a log scale.")
 @picture_options
-def command(paths: tuple[str, ...], format_name: str, histogram: bool, html_path: str | None, svg: str | None) -> None:
+@plot_option
+def command(paths: tuple[str, ...], format_name: str, histogram: bool, html_path: str | None, svg: str | None,
+            plot: str | None) -> None:
     """Print saved JSON reports again; FILE may be - for stdin, or baseline:NAME.
 
-    With --html or --svg, which take one FILE, nothing else is printed.
+    With --html, --svg or --plot nothing else is printed. The first two take
+    one FILE, --plot draws several in one figure.
     """
     from drmbench.cli.pages import page_files, takes_stdout  # noqa: PLC0415 (--help must stay quick)
+    from drmbench.cli.plots import plot_file  # noqa: PLC0415
     from drmbench.cli.showing import show_all  # noqa: PLC0415
     from drmbench.errors import UsageError  # noqa: PLC0415
     from drmbench.saved_baselines import load_named  # noqa: PLC0415
 
     takes_stdout(None, html_path, svg)
+    if plot is not None:
+        with plot_file(plot) as draw:
+            draw([(path, load_named(path)) for path in paths])
     if html_path is None and svg is None:
-        show_all(paths, format_name, histogram=histogram)
+        if plot is None:
+            show_all(paths, format_name, histogram=histogram)
         return
     if len(paths) > 1:
         raise UsageError("show", "--html", reason="a page or picture is made of one report",

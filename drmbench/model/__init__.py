@@ -69,6 +69,7 @@ from drmbench.model.explain import (
 )
 from drmbench.model.fault_latency import (
     ACCEPTED,
+    QUANTILE_STEPS,
     Distribution,
     FaultGroup,
     FaultLatencyReport,
@@ -76,6 +77,7 @@ from drmbench.model.fault_latency import (
     FaultRun,
     HistogramBin,
     Mechanism,
+    PageLatency,
     PerRun,
     TouchPass,
 )
@@ -124,6 +126,7 @@ Report = (
 __all__ = [
     "ACCEPTED",
     "MOST_DEPTH",
+    "QUANTILE_STEPS",
     "SCHEMA_VERSION",
     "STAGES",
     "Access",
@@ -174,6 +177,7 @@ __all__ = [
     "Mechanism",
     "OneSided",
     "Order",
+    "PageLatency",
     "Parameters",
     "Payment",
     "PerRun",

@@ -26,6 +26,10 @@ from drmbench.model.common import (
 ACCEPTED = "accepted"
 """What `private_mapping` says where mmap(MAP_PRIVATE) did not fail."""
 
+QUANTILE_STEPS = (*(percent / 100 for percent in range(100)), *(tenth / 1000 for tenth in range(991, 1000)), 0.9999,
+                  1.0)
+"""Where `quantiles_ns` was taken."""
+
 
 class Distribution(msgspec.Struct, frozen=True):
     """Latencies in ns of `n` touches over all runs; null where there was none."""
@@ -40,11 +44,12 @@ class Distribution(msgspec.Struct, frozen=True):
 
 
 class HistogramBin(msgspec.Struct, frozen=True):
-    """`count` touches took at least `from_ns` and less than `to_ns`."""
+    """`count` touches took at least `from_ns` and less than `to_ns`; `faulted` of them faulted, null: not known."""
 
     from_ns: Count
     to_ns: Count
     count: Count
+    faulted: Count | None = None
 
 
 class FaultRun(msgspec.Struct, frozen=True):
@@ -61,6 +66,17 @@ class FaultGroup(msgspec.Struct, frozen=True):
     runs: list[FaultRun]
 
 
+class PageLatency(msgspec.Struct, frozen=True):
+    """Latency by page from the start of the buffer, so many neighbouring pages an entry, 1024 entries at most.
+
+    `median_ns`: of the pages of an entry, then of the runs (the first 64); `max_ns`: of all pages and runs.
+    """
+
+    pages_per_group: Size
+    median_ns: list[Count]
+    max_ns: list[Count]
+
+
 class TouchPass(msgspec.Struct, frozen=True):
     """One pass over all pages; read-then-write has two, the others one.
 
@@ -74,6 +90,7 @@ class TouchPass(msgspec.Struct, frozen=True):
     prefault_window_pages: Count | None
     ns: Count
     fault_map: list[FaultGroup] = []
+    page_latency: PageLatency | None = None
 
 
 class Mechanism(msgspec.Struct, frozen=True):
@@ -102,7 +119,8 @@ class FaultLatencyResult(msgspec.Struct, frozen=True):
     `prefault_window_pages` is how many pages a fault made present in a sequential pass, null where none
     faulted; `fault_ns` are the touches that faulted, `hit_ns` those that did not; `private_mapping` is "accepted"
     or the errno of mmap(MAP_PRIVATE), null where that was not asked;
-    `address` is where the mapping began.
+    `address` is where the mapping began; `quantiles_ns` has the latency of all touches at each of QUANTILE_STEPS:
+    0, 1 ... 99, 99.1 ... 99.9, 99.99 and 100 %.
     """
 
     target: TargetInfo
@@ -128,6 +146,7 @@ class FaultLatencyResult(msgspec.Struct, frozen=True):
     private_mapping: str | None = None
     address: Count | None = None
     per_run: PerRun | None = None
+    quantiles_ns: list[Count] = []
 
 
 class FaultLatencyReport(msgspec.Struct, frozen=True, tag_field="command", tag="fault-latency"):

@@ -21,7 +21,7 @@ Row = dict[str, object]
 """Dotted name -> str, int, float, bool or None. The first column is the kernel."""
 
 _LEFT_OUT = frozenset({"histogram", "passes", "ns_per_page_runs", "strategies", "touches", "populate", "clues",
-                       "problems", "page_ns", "points", "sizes", "faults_per_s_runs", "total_ns_runs", "counts",
+                       "problems", "quantiles_ns", "points", "sizes", "faults_per_s_runs", "total_ns_runs", "counts",
                        "times", "facts", "base_outliers", "new_outliers", "per_run", "stages_ns_runs"})
 
 

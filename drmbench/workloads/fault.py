@@ -15,6 +15,7 @@ import numpy as np
 from drmbench import native
 from drmbench.buffer import PAGE_BYTES, Buffer
 from drmbench.model import STAGES, Access, Phase
+from drmbench.page_latency import PageSeries
 from drmbench.stats import percentile_ticks, prefault_window_pages
 from drmbench.vma import vm_flags
 from drmbench.workloads.order import page_order
@@ -77,6 +78,7 @@ class PhaseSeries:
     runs: list[PhaseRun] = field(default_factory=list)
     faulted: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(native.HISTOGRAM_BUCKETS, np.uint64))
     hit: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(native.HISTOGRAM_BUCKETS, np.uint64))
+    by_page: dict[int, PageSeries] = field(default_factory=dict)
     faulted_extremes: tuple[int, int] = (2**63, 0)
     hit_extremes: tuple[int, int] = (2**63, 0)
 
@@ -89,6 +91,8 @@ class PhaseSeries:
         self.hit += hit
         self.faulted_extremes = _widened(self.faulted_extremes, sink.faulted)
         self.hit_extremes = _widened(self.hit_extremes, sink.hit)
+        for index, run_by_page in enumerate(sink.by_page):
+            self.by_page.setdefault(index, PageSeries()).add(run_by_page)
 
 
 def _percentiles(counts: NDArray[np.uint64], histogram: native.Histogram) -> list[float] | None:

@@ -13,6 +13,8 @@ import numpy as np
 
 from drmbench import native
 from drmbench.buffer import PAGE_BYTES
+from drmbench.page_latency import Grouped, grouped
+from drmbench.stats import by_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,10 +69,11 @@ def sum_pass(mapping: Mapping, order: NDArray[np.uint32], access: int) -> native
 
 @dataclass(slots=True)
 class Sink:
-    """Where timed touches go: one histogram for those that fault, one for those that do not."""
+    """Where timed touches go: one histogram for those that fault, one for those that do not; each pass by page."""
 
     faulted: native.Histogram = field(default_factory=native.Histogram)
     hit: native.Histogram = field(default_factory=native.Histogram)
+    by_page: list[Grouped] = field(default_factory=list)
 
 
 def timed_pass(
@@ -78,7 +81,9 @@ def timed_pass(
 ) -> native.Stage:
     """Every touch timed alone, sorted by `faults`, shape (touches,), into `sink`; the sum as a Stage."""
     total = native.Stage()
+    ticks = np.ones(order.size, dtype=np.uint32)  # written, so that its own pages do not fault later
     with mapping.touching():
         for part, span in _slices(mapping, order, access):
-            total += span.time_touches(faults[part], sink.faulted, sink.hit)
+            total += span.time_touches(faults[part], sink.faulted, sink.hit, ticks[part])
+    sink.by_page.append(grouped(by_page(ticks, order)))
     return total

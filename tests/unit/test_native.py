@@ -74,6 +74,15 @@ class TestTouch:
         assert int(faulted.bucket_counts().sum()) == PAGES - 1
         assert stage.ns > 0
 
+    def test_each_touch_can_be_kept_by_itself(self, address: int) -> None:
+        faulted, hit = native.Histogram(), native.Histogram()
+        ticks = np.zeros(PAGES, dtype=np.uint32)
+        span(address).time_touches(np.ones(PAGES, dtype=np.uint8), faulted, hit, ticks)
+        assert (int(ticks.min()), int(ticks.max())) == faulted.extremes_ticks
+        assert int(ticks.sum(dtype=np.uint64)) == faulted.native.sum_ticks
+        with pytest.raises(TypeError, match="uint32"):
+            span(address).time_touches(np.ones(PAGES, dtype=np.uint8), faulted, hit, ticks[:-1])
+
     def test_the_sum_pass_counts_the_same(self, address: int) -> None:
         assert span(address).time_sum().faults == PAGES
         assert span(address).time_sum().faults == 0
