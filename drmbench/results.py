@@ -47,6 +47,9 @@ from drmbench.workloads.verdict import Evidence, judge
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from drmbench.native import Clock
     from drmbench.targets import Target
     from drmbench.workloads.explain import ExplainSeries, PaymentRun
@@ -99,8 +102,7 @@ def _fault_result(series: FaultSeries, phase: Phase, done: PhaseSeries, clock: C
         clock=clock_info(clock),
         passes=passes,
         histogram=histogram_bins(done.faulted, done.hit, scale),
-        quantiles_ns=[scale.ns(value) for value in percentile_ticks(
-            done.faulted + done.hit, (min(least), max(most)), scale.lower_ticks, QUANTILE_STEPS)],
+        quantiles_ns=_quantiles(done.faulted + done.hit, (min(least), max(most)), scale),
         ns_per_page_runs=[round(run.stages["touch"].ns / pages, 2) for run in done.runs],
         private_mapping=done.expected.private_mapping,
         address=done.expected.address,
@@ -123,6 +125,13 @@ def _percentiles(ticks: Sequence[list[float] | None], scale: TickScale) -> dict[
     if len(by_run) < len(ticks):
         return {}
     return {name: [scale.ns(each[index]) for each in by_run] for index, name in enumerate(PER_RUN)}
+
+
+def _quantiles(counts: NDArray[np.uint64], extremes_ticks: tuple[int, int], scale: TickScale) -> list[int]:
+    """At each of QUANTILE_STEPS; the first and the last are the exact extremes."""
+    between = percentile_ticks(counts, extremes_ticks, scale.lower_ticks, QUANTILE_STEPS[1:-1])
+    least, most = extremes_ticks
+    return [scale.ns(value) for value in (least, *between, most)]
 
 
 def _passes(series: FaultSeries, done: PhaseSeries, pages: int, scale: TickScale) -> list[TouchPass]:
