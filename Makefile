@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Every target sets up what it needs by itself; see scripts/setup.
 .POSIX:
-.PHONY: help run test test-all test-unit test-vm test-formats matrix lint bench clean
+.PHONY: help run test test-all test-unit test-vm test-formats matrix man lint bench clean
 
 help: ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 14
@@ -26,6 +26,9 @@ test-formats: ## igt_runner, LAVA and others read what verify prints
 
 matrix: ## Every kernel times every lab device, in one table (resumes; ARGS=...)
 	@scripts/matrix $(ARGS)
+
+man: ## Man pages from the parser, into build/man
+	@scripts/man-pages
 
 lint: ## ruff and mypy --strict
 	@scripts/test lint

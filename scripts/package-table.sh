@@ -23,6 +23,8 @@ vm|program bash|bash|bash|bash|bash|virtme-ng's init is written in it
 vm|program make|make|make|make|make|builds the vkms driver
 vm|program xz|xz-utils|-|-|-|unpacks the driver's source
 vm|library libelf.so.1|libelf1|-|-|-|the kernel's build tools need it
+formats|program groff|groff-base|groff|groff|groff|reads the man pages
+formats|program mandoc|mandoc|mandoc|mandoc|mandoc|likewise
 browser|program chromium|chromium|chromium|chromium|chromium|opens the pages that drmbench writes
 browser|program chromedriver|chromium-driver|chromedriver|-|chromedriver|tells the browser what to do
 arm64|program qemu-system-aarch64|qemu-system-arm|qemu-system-aarch64-core|qemu-system-aarch64|qemu-arm|the arm64 machine

@@ -34,6 +34,12 @@ int drmbench_clock_calibrate(int source, uint64_t window_ns, struct drmbench_clo
  * the architecture has none. */
 void drmbench_hypervisor_signature(char *out_13_bytes);
 
+/* ---- build_facts.c: what was built with what ---------------------------------------- */
+
+const char *drmbench_built_by(void);        /* the compiler and its version */
+const char *drmbench_libdrm_built(void);    /* pkg-config's version of libdrm when this was built */
+const char *drmbench_libdrm_path(void);     /* the libdrm that is loaded now, "" where that is not known */
+
 /* ---- stage.c: one system call of a buffer's life, timed and its faults counted ---- */
 
 struct drmbench_stage {

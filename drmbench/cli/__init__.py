@@ -16,6 +16,8 @@ from drmbench.errors import EXIT_CANNOT_TEST, EXIT_ERROR, EXIT_UNSUPPORTED, EXIT
 if TYPE_CHECKING:
     from types import FrameType
 
+    from click.shell_completion import CompletionItem
+
 # name -> (module, one line for --help); the line stands here so that --help imports nothing else.
 COMMANDS = {
     "devices": ("drmbench.cli.devices", "List the DRM nodes and what drmbench can do with each."),
@@ -50,6 +52,15 @@ class LazyGroup(click.Group):
             raise TypeError(f"{COMMANDS[cmd_name][0]}.command is no click command")
         return command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The commands with their lines, none of them imported; the options are click's."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415 (only while completing)
+
+        if incomplete[:1] == "-":
+            return super().shell_complete(ctx, incomplete)
+        return [CompletionItem(name, help=line) for name, (_module, line) in COMMANDS.items()
+                if name.startswith(incomplete)]
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl([(name, line) for name, (_module, line) in COMMANDS.items()])
@@ -60,12 +71,16 @@ def _version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
         from importlib.metadata import version  # noqa: PLC0415 (slow to import, seldom needed)
 
         click.echo(f"drmbench {version('drmbench')}")
+        from drmbench.build_facts import build_facts  # noqa: PLC0415 (brings the native code)
+
+        for line in build_facts():
+            click.echo(line)
         ctx.exit()
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version,
-              help="Print the version and exit.")
+              help="Print the version, and what it was built with, and exit.")
 def cli() -> None:
     """Show what the first touch of a mapped GPU buffer costs.
 

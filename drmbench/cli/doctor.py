@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import click
 
+from drmbench.cli import completion
 from drmbench.cli.options import output_options
 
 
 @click.command(name="doctor")
-@click.option("--device", "devices", multiple=True, metavar="SPEC",
+@click.option("--device", "devices", multiple=True, metavar="SPEC", shell_complete=completion.devices,
               help="Look at this device only, named as for fault-latency; repeatable.  [default: all]")
 @click.option("--cpu", type=click.IntRange(0), help="The CPU that would be measured on.")
 @output_options()

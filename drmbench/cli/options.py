@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from drmbench.cli import completion
 from drmbench.units import format_bytes, parse_bytes
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ def percent(value: str) -> float:
 
 
 def _order(value: str) -> str:
+    if value in {"sequential", "reverse", "random"}:
+        return value  # the default, among others: completion asks for it at every Tab
     from drmbench.workloads.order import check_order  # noqa: PLC0415 (brings numpy)
 
     try:
@@ -79,10 +82,11 @@ def subject_options(default_size: str) -> Callable[[F], F]:
     """--device, --buffer, --size; `default_size` says what the last one is by default."""
     def decorate(command: F) -> F:
         for option in reversed((
-            click.option("--device", "devices", multiple=True, metavar="SPEC",
+            click.option("--device", "devices", multiple=True, metavar="SPEC", shell_complete=completion.devices,
                          help="Node, driver name, IGT filter (drm:, pci:, sys:), anon, memfd or file:PATH; repeatable. "
                               "Default: DRMBENCH_DEVICE, IGT_DEVICE, else every usable node."),
-            click.option("--buffer", metavar="KIND", help="Buffer kind, or all. Default: the back-end's first."),
+            click.option("--buffer", metavar="KIND", shell_complete=completion.buffer_kinds,
+                         help="Buffer kind, or all. Default: the back-end's first."),
             click.option("--size", "size_bytes", type=size, metavar="SIZE", help=f"Buffer size. {default_size}"),
         )):
             command = option(command)
@@ -121,7 +125,7 @@ def output_options(formats: tuple[str, ...] = ()) -> Callable[[F], F]:
     def decorate(command: F) -> F:
         command = click.option("--format", "format_name", type=click.Choice(choices), default=choices[0],
                                show_default=True, help="What stdout shows.")(command)
-        return click.option("--json", "json_path", metavar="FILE",
+        return click.option("--json", "json_path", metavar="FILE", shell_complete=completion.files,
                             help="Write the report there; - is stdout, and nothing else is printed.")(command)
 
     return decorate
@@ -129,16 +133,16 @@ def output_options(formats: tuple[str, ...] = ()) -> Callable[[F], F]:
 
 def plot_option(command: F) -> F:
     """--plot, for reports of touches."""
-    return click.option("--plot", "plot", metavar="[PLOT:]FILE",
+    return click.option("--plot", "plot", metavar="[PLOT:]FILE", shell_complete=completion.files,
                         help="Draw a figure with axes there, .svg or .png: histogram, ecdf, pages, or, of several "
                              "reports, before-after.  [default: the first that there is]")(command)
 
 
 def picture_options(command: F) -> F:
     """--html and --svg, for reports that have pictures."""
-    command = click.option("--svg", "svg", metavar="[PICTURE:]FILE",
+    command = click.option("--svg", "svg", metavar="[PICTURE:]FILE", shell_complete=completion.files,
                            help="Write one picture of each result there: mapping, stages, histogram, populate, scaling "
                                 "or sizes.  "
                                 "[default: the first of these that there is]")(command)
-    return click.option("--html", "html_path", metavar="FILE",
+    return click.option("--html", "html_path", metavar="FILE", shell_complete=completion.files,
                         help="Write a page with tables and pictures there, which needs no network.")(command)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drmbench.cli.options import output_options, picture_options, subject_options
+from drmbench.cli.options import output_options, picture_options, plot_option, subject_options
 from drmbench.cli.scaling import layouts as layout_names
 from drmbench.cli.scaling import size_range, worker_numbers
 
@@ -34,11 +34,12 @@ if TYPE_CHECKING:
 @click.option("--cpu", type=click.IntRange(0), help="Of --size-sweep: measure on this CPU only.")
 @click.option("--no-baseline", is_flag=True, help="Leave out memfd, the curve to compare with.")
 @picture_options
+@plot_option
 @output_options()
 def command(devices: tuple[str, ...], buffer: str | None, size_bytes: int | None, threads: tuple[int, ...] | None,
             processes: tuple[int, ...] | None, max_workers: int | None, layout: tuple[Layout, ...],
             size_sweep: tuple[int, ...] | None, access: str, phase: str, runs: int, cpu: int | None, no_baseline: bool,
-            html_path: str | None, svg: str | None, json_path: str | None, format_name: str) -> int:
+            html_path: str | None, svg: str | None, plot: str | None, json_path: str | None, format_name: str) -> int:
     """Take the same faults with 1, 2... workers at once, each on its CPU.
 
     The workers are native threads, then forked processes, that start together;
@@ -60,4 +61,5 @@ def command(devices: tuple[str, ...], buffer: str | None, size_bytes: int | None
     options = options_for(devices=devices, buffer=buffer, size_bytes=size_bytes, threads=threads, processes=processes,
                           max_workers=max_workers, layouts=layout, size_sweep=size_sweep, access=access, phase=phase,
                           runs=runs, cpu=cpu, baseline=not no_baseline)
-    return measure_and_report(run_scale, options, json_path, format_name, html_path=html_path, svg=svg)
+    return measure_and_report(run_scale, options, json_path, format_name, html_path=html_path, svg=svg,
+                              plot=plot)

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import click
 
+from drmbench.cli import completion
 from drmbench.cli.options import GENERAL_FORMATS, picture_options, plot_option
 
 
 @click.command(name="show")
-@click.argument("paths", metavar="FILE...", nargs=-1, required=True)
+@click.argument("paths", metavar="FILE...", nargs=-1, required=True, shell_complete=completion.files)
 @click.option("--format", "format_name", default="table", show_default=True,
               type=click.Choice([*GENERAL_FORMATS, "ktap", "junit", "lava", "lava-results", "igt",
                                  "mermaid"]),

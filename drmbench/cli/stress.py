@@ -5,13 +5,15 @@ from __future__ import annotations
 
 import click
 
+from drmbench.cli import completion
 from drmbench.cli.options import output_options, size
 
 
 @click.command(name="stress", epilog="Example: drmbench stress --device vkms --seconds 60 --threads 4")
-@click.option("--device", "devices", multiple=True, metavar="SPEC",
+@click.option("--device", "devices", multiple=True, metavar="SPEC", shell_complete=completion.devices,
               help="Node, driver name, IGT filter or memfd, as for fault-latency; repeatable.")
-@click.option("--buffer", metavar="KIND", help="Buffer kind, or all. Default: the back-end's first.")
+@click.option("--buffer", metavar="KIND", shell_complete=completion.buffer_kinds,
+              help="Buffer kind, or all. Default: the back-end's first.")
 @click.option("--seconds", type=click.FloatRange(0.1, 1e6), metavar="N",
               help="How long on each target.  [default: 10; a replay: once]")
 @click.option("--threads", type=click.IntRange(1, 64), metavar="N",

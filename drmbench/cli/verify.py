@@ -5,15 +5,18 @@ from __future__ import annotations
 
 import click
 
+from drmbench.cli import completion
 from drmbench.cli.options import output_options, size
 
 
 @click.command(name="verify", epilog="Example: drmbench verify --device vkms --case 'mmap-contract/*'")
-@click.option("--case", "globs", multiple=True, metavar="GLOB", help="Cases to run; repeatable.  [default: all]")
+@click.option("--case", "globs", multiple=True, metavar="GLOB", shell_complete=completion.cases,
+              help="Cases to run; repeatable.  [default: all]")
 @click.option("--list", "listing", is_flag=True, help="List the cases with their rules, and run none.")
-@click.option("--device", "devices", multiple=True, metavar="SPEC",
+@click.option("--device", "devices", multiple=True, metavar="SPEC", shell_complete=completion.devices,
               help="Node, driver name, IGT filter or baseline, as for fault-latency; repeatable.")
-@click.option("--buffer", metavar="KIND", help="Buffer kind, or all. Default: the back-end's first.")
+@click.option("--buffer", metavar="KIND", shell_complete=completion.buffer_kinds,
+              help="Buffer kind, or all. Default: the back-end's first.")
 @click.option("--size", "size_bytes", type=size, default="256KiB", show_default=True, metavar="SIZE",
               help="Buffer size.")
 @click.option("--lava-results", "lava_path", metavar="FILE",

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from drmbench.cli import completion
+
 
 @click.group()
 def command() -> None:
@@ -20,8 +22,9 @@ def command() -> None:
 @command.command(context_settings={"allow_interspersed_args": False},
                  epilog="Example: drmbench vm run -- drmbench fault-latency --device vkms")
 @click.option("--kernel", default="debian-6.1", show_default=True, metavar="KERNEL",
+              shell_complete=completion.lab_kernels,
               help="debian-5.10, -6.1, -6.12 or -newest, host, or a path to a kernel image or build tree.")
-@click.option("--device", "devices", multiple=True, metavar="NAME",
+@click.option("--device", "devices", multiple=True, metavar="NAME", shell_complete=completion.lab_devices,
               help="Driver to load; may be repeated.  [default: vkms, vgem; arm64: kirin]")
 @click.option("--arch", type=click.Choice(["amd64", "arm64"]), default="amd64", show_default=True,
               help="Processor of the guest; arm64 is emulated and brings a Debian root of its own.")

@@ -20,14 +20,30 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class Bar:
+    """A bar of `length` (0 to 1), of which `first` (0 to 1) is of the first kind; `mark` stands behind it."""
+
+    label: str
+    value: str
+    length: float
+    first: float
+    mark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Section:
-    """A title, a table (perhaps without rows), lines under it, and a listing whose blanks and line ends count."""
+    """A title, a table (perhaps without rows), lines under it, and a listing whose blanks and line ends count.
+
+    `bars` are of two kinds, which `bar_kinds` names.
+    """
 
     title: str
     columns: tuple[Column, ...] = ()
     rows: list[list[str]] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
     listing: list[str] = field(default_factory=list)
+    bars: list[Bar] = field(default_factory=list)
+    bar_kinds: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 from drmbench.model import STAGES
 from drmbench.render.common import caveat_section, label_of, machine, short_access
 from drmbench.render.document import Column, Document, Section
+from drmbench.render.histogram import histogram_section
 from drmbench.units import format_bytes, format_ns, format_ratio
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from drmbench.model import FaultLatencyReport, FaultLatencyResult, HistogramBin
+    from drmbench.model import FaultLatencyReport, FaultLatencyResult
 
 _FLOOR = ("memfd", "anon")
-_BAR = 40
 
 
 def fault_latency_document(report: FaultLatencyReport, *, histogram: bool = False) -> Document:
@@ -29,7 +29,7 @@ def fault_latency_document(report: FaultLatencyReport, *, histogram: bool = Fals
         _stage_section(report.results),
     ]
     if histogram:
-        sections += [_histogram_section(result) for result in report.results]
+        sections += [histogram_section(result) for result in report.results if result.histogram]
     return Document([*sections, *caveat_section(report.caveats)])
 
 
@@ -138,16 +138,3 @@ def _stage_section(results: Sequence[FaultLatencyResult]) -> Section:
         for cell, result in zip(_cells(results), results, strict=True)
     ]
     return Section("Where it is paid (median of the runs; create and destroy once a buffer)", columns, rows)
-
-
-def _histogram_section(result: FaultLatencyResult) -> Section:
-    import math  # noqa: PLC0415 (only here)
-
-    def bar(part: HistogramBin) -> str:
-        longest = math.log10(max(p.count for p in result.histogram) + 1)
-        return "#" * round(_BAR * math.log10(part.count + 1) / longest)
-
-    title = f"{label_of(result.target)}, {result.access}, {result.phase}: touches by latency, both scales log"
-    columns = (Column("from", number=True), Column("to", number=True), Column("touches", number=True), Column(""))
-    rows = [[format_ns(p.from_ns), format_ns(p.to_ns), str(p.count), bar(p)] for p in result.histogram]
-    return Section(title, columns, rows)

@@ -7,6 +7,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+from drmbench.render.bars import plain_bars
 from drmbench.render.pictures import pictures_of
 from drmbench.render.svg import element, style_sheet
 
@@ -69,6 +70,8 @@ def _section(main: ET.Element, section: Section, *, heading: str) -> None:
         element(part, "h2", heading)
     if section.rows:
         _table(part, section)
+    if section.bars:
+        element(part, "pre").text = "\n".join(plain_bars(section))
     for line in section.lines:
         element(part, "p", line)
     if section.listing:

@@ -6,6 +6,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from drmbench.render.bars import plain_bars
+
 if TYPE_CHECKING:
     from drmbench.render.document import Document, Section
 
@@ -31,6 +33,8 @@ def _section(section: Section) -> list[str]:
             *(_row(row) for row in section.rows),
             "",
         ]
+    if section.bars:
+        lines += ["```", *plain_bars(section), "```", ""]
     if section.lines:
         lines += [*(f"- {_cell(line)}" for line in section.lines), ""]
     if section.listing:

@@ -7,23 +7,26 @@ import io
 import sys
 from typing import TYPE_CHECKING
 
+from drmbench.render.bars import bar_lines
+
 if TYPE_CHECKING:
     from rich.console import Console
 
     from drmbench.render.document import Document, Section
 
 WIDTH = 80
+_STYLES = {"fault": "red", "hit": "blue", "mark": "bold"}
 
 
 def render_table(document: Document) -> str:
-    """The document as text; bold titles only where stdout is a terminal."""
+    """The document as text; bold titles, colours and blocks only where stdout is a terminal."""
     from rich.console import Console  # noqa: PLC0415 (slow to import; --json never needs it)
 
-    # legacy_windows=False and color_system decide that no control character but bold ever comes out.
+    # legacy_windows=False and color_system decide that no control characters but those of rich's styles come out.
     terminal = sys.stdout.isatty()
     output = io.StringIO()
     console = Console(
-        file=output, width=WIDTH, force_terminal=terminal, no_color=not terminal, highlight=False,
+        file=output, width=WIDTH, force_terminal=terminal, no_color=None if terminal else True, highlight=False,
         markup=False, emoji=False, soft_wrap=False,
     )
     for number, section in enumerate(document.sections):
@@ -31,6 +34,11 @@ def render_table(document: Document) -> str:
             console.print()
         _print_section(console, section)
     return "\n".join(line.rstrip() for line in output.getvalue().splitlines()) + "\n"
+
+
+def _draws_blocks() -> bool:
+    """Whether stdout can be told a block: not in the C locale's encoding, nor in Latin-1."""
+    return (sys.stdout.encoding or "").lower().replace("-", "") in {"utf8", "utf16", "utf32"}
 
 
 def _print_section(console: Console, section: Section) -> None:
@@ -49,6 +57,8 @@ def _print_section(console: Console, section: Section) -> None:
         for row in section.rows:
             table.add_row(*(Text(cell) for cell in row))
         console.print(table)
+    for pieces in bar_lines(section, blocks=console.is_terminal and _draws_blocks()):
+        console.print(Text.assemble(*((text, _STYLES.get(style, "")) for text, style in pieces)))
     for line in section.lines:
         wrapped = Text(line).wrap(console, WIDTH - 2)
         for index, part in enumerate(wrapped):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from drmbench.errors import UsageError
-from drmbench.render.plot import before_after, ecdf, histogram, pages
+from drmbench.render.plot import before_after, ecdf, histogram, pages, scaling
 from drmbench.render.plot.figure import styled
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ PLOTS = {
     "histogram": Plot("touches by latency, those that fault apart", histogram.applies, histogram.draw),
     "ecdf": Plot("the share of the touches that took at most so long", ecdf.applies, ecdf.draw),
     "pages": Plot("latency by page index", pages.applies, pages.draw),
+    "scaling": Plot("faults per second by workers, or cost by size", scaling.applies, scaling.draw),
 }
 """--plot NAME:FILE -> what is drawn. Without a name: the first that the reports have, in this order."""
 
