@@ -37,14 +37,16 @@ def _version(name: str) -> str:
 def _native() -> list[str]:
     try:
         from drmbench import native  # noqa: PLC0415 (must not keep --version from its first line)
+        from drmbench._native import ffi, lib  # noqa: PLC0415
 
-        path = native.libdrm_path()
+        built_by, built_with, path = (bytes(ffi.string(words)).decode("utf-8", "replace") for words in (
+            lib.drmbench_built_by(), lib.drmbench_libdrm_built(), lib.drmbench_libdrm_path()))
         clock = native.calibrate_clock(os.environ.get("DRMBENCH_CLOCK") or "best")
     except (ImportError, OSError, ValueError) as error:
         return [f"native code: {one_line(str(error))}"]
     rate = "constant rate" if clock.invariant else "rate may change"
     return [
-        one_line(f"libdrm {native.libdrm_built()} when built, now {os.path.realpath(path) if path else 'unknown'}"),
-        one_line(f"compiled by {native.built_by()}"),
+        one_line(f"libdrm {built_with} when built, now {os.path.realpath(path) if path else 'unknown'}"),
+        one_line(f"compiled by {built_by}"),
         f"clock {clock.source}, {rate}, {clock.overhead_ns:.0f} ns a reading, steps of {clock.resolution_ns:.2f} ns",
     ]

@@ -96,25 +96,6 @@ def hypervisor_signature() -> str:
     return bytes(ffi.string(out)).decode("ascii", "replace")
 
 
-def built_by() -> str:
-    """The compiler of the extension: "gcc 12.2.0"."""
-    return _words(lib.drmbench_built_by())
-
-
-def libdrm_built() -> str:
-    """The version of libdrm that the extension was built with, "unknown" where nobody asked pkg-config."""
-    return _words(lib.drmbench_libdrm_built())
-
-
-def libdrm_path() -> str:
-    """The file of the libdrm that is loaded now, "" where the loader does not say."""
-    return _words(lib.drmbench_libdrm_path())
-
-
-def _words(pointer: Any) -> str:  # noqa: ANN401 (a char * of cffi)
-    return bytes(ffi.string(pointer)).decode("utf-8", "replace")
-
-
 def _check(status: int) -> int:
     if status < 0:
         raise OSError(-status, os.strerror(-status))
