@@ -19,19 +19,21 @@ _FULL = "█"
 _LETTERS = "#="
 _WIDTH = 80
 _MOST_MARK = 24
+_LEAST_BAR = 8
 
 
 def bar_lines(section: Section, *, blocks: bool) -> Iterator[Line]:
     """At most 80 columns each: the bars, then what their two kinds mean."""
     label = max((len(bar.label) for bar in section.bars), default=0)
     value = max((len(bar.value) for bar in section.bars), default=0)
-    mark = min(_MOST_MARK, max((len(bar.mark) for bar in section.bars), default=0))
-    room = max(8, _WIDTH - label - value - mark - 5)
+    left = max(0, _WIDTH - label - value - _LEAST_BAR - 5)
+    mark = min(_MOST_MARK, left, max((len(bar.mark) for bar in section.bars), default=0))
+    room = max(_LEAST_BAR, _WIDTH - label - value - mark - 5)
     for bar in section.bars:
         line: Line = [(f"{bar.label:>{label}} {bar.value:>{value}} ", ""), *_drawn(bar, room, blocks=blocks)]
         if bar.mark:
             used = sum(len(text) for text, _style in line)
-            line.append((" " * (label + value + 2 + room - used) + f" {'◂' if blocks else '<'} {bar.mark[:_MOST_MARK]}",
+            line.append((" " * (label + value + 2 + room - used) + f" {'◂' if blocks else '<'} {bar.mark[:mark]}",
                          "mark"))
         yield line
     if section.bars:
