@@ -20,7 +20,7 @@ from drmbench.native import TouchFaultError, timed_ioctl, timed_mmap, timed_munm
 from drmbench.units import format_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
     from drmbench.drivers.protocol import Backend, BufferObject, MmapOffset
@@ -68,11 +68,11 @@ class Mapping:
         self.mapped = mapped
         self._live = True
 
-    def unmap(self) -> Stage:
-        """munmap() once, and say what it took."""
+    def unmap(self, munmap: Callable[[int, int], Stage] = timed_munmap) -> Stage:
+        """munmap() once, and say what it took; `munmap` takes the address and the size in bytes."""
         self._live = False
         try:
-            return timed_munmap(self.address, self.size_bytes)
+            return munmap(self.address, self.size_bytes)
         except OSError as error:
             raise _refusal(self.who, "munmap", self.size_bytes, error) from None
 

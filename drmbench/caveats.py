@@ -54,6 +54,48 @@ def stress_interrupted() -> Caveat:
                   "let it finish, or ask for fewer --seconds")
 
 
+def trace_interrupted() -> Caveat:
+    """Ctrl-C or SIGTERM ended `drmbench trace` early."""
+    return Caveat("interrupted", "interrupted; these are the targets that had been traced", "let it finish")
+
+
+def tracing_overhead(least: float, most: float, passes: int) -> Caveat:
+    """What tracing itself costs: traced time by untraced time of the same step, over all steps and targets."""
+    return Caveat("tracing-overhead", f"traced, a step takes {least:.1f} to {most:.1f} times as long as untraced "
+                  f"(medians of {passes} passes of either kind)",
+                  "compare durations within a tree only; fault-latency times without tracing")
+
+
+def untraceable(functions: str) -> Caveat:
+    """Functions of the walk from mmap() to the driver that ftrace does not see on this kernel."""
+    return Caveat("untraceable", f"inlined, renamed or out of ftrace's reach on this kernel: {functions}",
+                  "what they call stands under their caller")
+
+
+def events_lost(label: str, events: int) -> Caveat:
+    """The ring buffer was too small."""
+    return Caveat("events-lost", f"{label}: {events} events did not fit into the trace buffer, so calls are missing",
+                  "a smaller --size, or --depth")
+
+
+def no_fault_addresses() -> Caveat:
+    """The kernel has no tracepoint exceptions:page_fault_user (it is x86's)."""
+    return Caveat("no-fault-addresses", "this kernel does not say which address a fault is of, so faults of other "
+                  "memory may stand in the tree", "look for the one that calls the driver")
+
+
+def nothing_traced(label: str) -> Caveat:
+    """A system call without any recorded function."""
+    return Caveat("nothing-traced", f"{label}: nothing was recorded of a system call",
+                  "ftrace counts threads of the initial PID namespace: run outside of a container")
+
+
+def perf_refused(how: str) -> Caveat:
+    """perf_event_open() was refused, so that --faults counted with ftrace."""
+    return Caveat("perf-refused", f"perf_event_open() is refused here, so the kernel's count is by {how}",
+                  "sysctl kernel.perf_event_paranoid=2, or run as root")
+
+
 def memory_grown(label: str, what: str) -> Caveat:
     """The machine has less memory after a stress run, but no more is lost when its last round is repeated."""
     return Caveat("memory-grown", f"{label}: {what} more is in use than before; repeating the last round takes no more",

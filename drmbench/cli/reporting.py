@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -17,13 +17,15 @@ from drmbench.store import destination
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from drmbench.measurement import Options, Progress
+    from drmbench.measurement import Progress
     from drmbench.model import Report
     from drmbench.runner import Outcome
 
+Asked = TypeVar("Asked")  # the options of a command
+
 
 def measure_and_report(
-    run: Callable[[Options, Progress], Outcome], options: Options, json_path: str | None, format_name: str,
+    run: Callable[[Asked, Progress], Outcome], options: Asked, json_path: str | None, format_name: str,
     *, histogram: bool = False, html_path: str | None = None, svg: str | None = None,
     plot: str | None = None,
 ) -> int:

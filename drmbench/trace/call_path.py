@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 # One place of the walk a line, with its names from new kernels to old (mm/mmap.c, mm/vma.c, mm/memory.c, mm/gup.c).
 _WALK: tuple[tuple[str, ...], ...] = (
@@ -80,19 +84,20 @@ class CallPath:
     untraceable: list[str]
 
 
-def call_path(available: str, driver_module: str | None, driver: str) -> CallPath:
+def call_path(available: str, drivers: Sequence[tuple[str, str | None]]) -> CallPath:
     """Choose from the text of available_filter_functions.
 
-    `driver_module` is the module behind the node, None where the driver is built in and known by its name alone.
+    Of each driver comes its module too, None where it is built in and known by its name alone.
     """
     wanted = {*_BESIDE, *(name for place in _WALK for name in place)}
-    prefixes = (*_LIBRARY_PREFIXES, *(() if driver_module is not None else (f"{_identifier(driver)}_",)))
+    modules = {*_LIBRARIES, *(module for _driver, module in drivers if module is not None)}
+    prefixes = (*_LIBRARY_PREFIXES, *(f"{_identifier(driver)}_" for driver, module in drivers if module is None))
     functions: dict[int, str] = {}
     for number, line in enumerate(available.splitlines(), start=1):
         name, _, rest = line.partition(" ")
         module = _MODULE.match(rest.lstrip())
         if module is not None:
-            chosen = module[1] in _LIBRARIES or module[1] == driver_module or module[1].startswith(_LIBRARY_PREFIXES)
+            chosen = module[1] in modules or module[1].startswith(_LIBRARY_PREFIXES)
         else:
             chosen = name in wanted or name.startswith(prefixes)
         if chosen:

@@ -41,9 +41,18 @@ class Window:
 
     def mmap(self, hint: int, size_bytes: int, prot: int, flags: int, fd: int, offset: int) -> tuple[int, Stage]:
         """As native.timed_mmap(). Raises OSError."""
-        stage, address = ffi.new("struct drmbench_stage *"), ffi.new("uint64_t *")
-        status = lib.drmbench_window_mmap(self._native, hint, size_bytes, prot, flags, fd, offset, address, stage)
-        return int(address[0]), _finished(status, stage)
+        number, address, stage = self.try_mmap(hint, size_bytes, prot, flags, fd, offset)
+        if number:
+            raise OSError(number, os.strerror(number))
+        return address, stage
+
+    def try_mmap(
+        self, hint: int, size_bytes: int, prot: int, flags: int, fd: int, offset: int,
+    ) -> tuple[int, int, Stage]:
+        """The same, with (errno or 0, address, Stage), as a refusal takes its time too."""
+        out, address = ffi.new("struct drmbench_stage *"), ffi.new("uint64_t *")
+        status = lib.drmbench_window_mmap(self._native, hint, size_bytes, prot, flags, fd, offset, address, out)
+        return -min(status, 0), int(address[0]), Stage(out.ns, out.minor_faults, out.major_faults)
 
     def munmap(self, address: int, size_bytes: int) -> Stage:
         """As native.timed_munmap(). Raises OSError."""

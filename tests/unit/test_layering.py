@@ -19,7 +19,8 @@ NO_NATIVE = {
 }
 NATIVE_SIDE = {
     "_native", "native", "device", "buffer", "drivers", "targets", "workloads", "measurement", "runner", "results",
-    "calibration", "inventory", "environment", "conformance", "stress", "doctor", "scale",
+    "calibration", "inventory", "environment", "conformance", "stress", "doctor", "scale", "trace_runner",
+    "trace_results",
 }
 
 
