@@ -16,11 +16,16 @@ MOST_DEPTH = 100
 
 
 class TraceFault(msgspec.Struct, frozen=True):
-    """What raised a fault. `page` is its place in the mapping, null outside; `error_code` is the x86 one."""
+    """What raised a fault. `page` is its place in the mapping, null outside; `error_code` is the x86 one.
+
+    attempt  2 and more: the kernel calls handle_mm_fault again for the same fault, since 6.4 often first under the
+             lock of the VMA alone and then under that of the address space
+    """
 
     address: Count
     page: Count | None
     error_code: Count | None = None
+    attempt: Size = 1
 
 
 class TraceNode(msgspec.Struct, frozen=True):

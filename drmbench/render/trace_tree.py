@@ -32,6 +32,8 @@ def tree_lines(calls: Sequence[TraceNode]) -> Iterator[str]:
 def fault_words(fault: TraceFault) -> str:
     """Which page was touched, and how: "fault at 0x7fc48a252000, page 0 of the mapping: a store, no entry yet"."""
     where = "outside of the mapping" if fault.page is None else f"page {fault.page} of the mapping"
+    if fault.attempt > 1:
+        return f"the same fault at {fault.address:#x}, {where}: handled once more"
     code = fault.error_code
     if code is None:
         return f"fault at {fault.address:#x}, {where}"

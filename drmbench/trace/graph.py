@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from drmbench.model import MOST_DEPTH, TraceFault, TraceNode
 from drmbench.trace.graph_line import GraphLine, read_line
 
@@ -69,11 +71,12 @@ class _Call:
 
 
 class _Calls:
-    """Calls as they nest. `last_fault`: the page fault that the next handle_mm_fault is of."""
+    """Calls as they nest. `fault`: the last one that the kernel told of, with how often it was handled."""
 
     def __init__(self) -> None:
         self.roots: list[_Call] = []
-        self.last_fault: TraceFault | None = None
+        self.fault: TraceFault | None = None
+        self.attempts = 0
         self._open: list[_Call] = []
 
     def enter(self, line: GraphLine) -> bool:
@@ -88,7 +91,7 @@ class _Calls:
             if line.address is not None:
                 root.fault = TraceFault(line.address, None)
             elif root.fault is None:
-                root.fault = self.last_fault
+                root.fault = self._again()
         if line.kind == "enter":
             self._open.append(call)
         return True
@@ -103,6 +106,11 @@ class _Calls:
                 return
             call.cut = True
         self._wrap(line)
+
+    def _again(self) -> TraceFault | None:
+        """One fault raises one event, even where the kernel handles it twice."""
+        self.attempts += 1
+        return None if self.fault is None else msgspec.structs.replace(self.fault, attempt=self.attempts)
 
     def end(self) -> list[TraceNode]:
         self._cut_down_to(-1)
@@ -190,7 +198,8 @@ class _Reader:
                 self._end(self._name, complete=False)
             self._begin(marker["name"])
         elif fault := _FAULT.match(text):
-            self._calls.last_fault = TraceFault(int(fault["address"], 16), None, int(fault["code"], 16))
+            self._calls.fault = TraceFault(int(fault["address"], 16), None, int(fault["code"], 16))
+            self._calls.attempts = 0
 
     def _begin(self, name: str | None) -> None:
         self._name, self._calls, self._interrupted = name, _Calls(), False

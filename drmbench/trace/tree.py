@@ -41,7 +41,7 @@ def faults_of_mapping(
             page = (root.fault.address - start) // page_bytes
             kept.append(msgspec.structs.replace(root, fault=msgspec.structs.replace(root.fault, page=page)))
         else:
-            others += 1
+            others += root.fault.attempt == 1
     return kept, others
 
 

@@ -154,6 +154,13 @@ class TestLayouts:
         assert root.fault is not None
         assert root.fault.address == 0x7F0000001000
 
+    def test_a_fault_that_is_handled_twice_is_one(self) -> None:
+        event = " |  /* page_fault_user: address=0x7f0000001000 ip=0x1 error_code=0x6 */"
+        found = roots(event, " |  handle_mm_fault();", " |  handle_mm_fault();", event, " |  handle_mm_fault();")
+        assert [root.fault.attempt for root in found if root.fault is not None] == [1, 2, 1]
+        assert faults_of_mapping(found, 0, 4096, 4096) == ([], 2)
+        assert collapsed(found) == found
+
     def test_compiler_made_names(self) -> None:
         assert names(roots(" |  f.isra.0 [drm]();", " |  g.constprop.0.llvm.12();")) == [
             "f.isra.0", "g.constprop.0.llvm.12"]

@@ -51,6 +51,15 @@ class TestTree:
             ("        |-ttm_bo_vm_reserve [ttm]", "17.3 us"))]
         assert any(line.lstrip(" |`-").startswith("vmf_insert_pfn_prot x16") for line in lines)
 
+    def test_a_fault_that_is_handled_twice_reads_as_one(self) -> None:
+        root = VGEM.steps[1].calls[0]
+        assert root.fault is not None
+        again = msgspec.structs.replace(root, fault=msgspec.structs.replace(root.fault, attempt=2))
+        lines = list(tree_lines([root, again]))
+        assert [line for line in lines if "fault at" in line] == [
+            "fault at 0x7fc48a252000, page 0 of the mapping: a store, no entry yet",
+            "the same fault at 0x7fc48a252000, page 0 of the mapping: handled once more"]
+
     def test_every_function_of_the_trace_is_there_in_order(self) -> None:
         lines = list(tree_lines(VGEM.steps[0].calls))
         assert [line.lstrip(" |`-").split()[0] for line in lines] == [
