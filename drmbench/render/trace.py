@@ -32,9 +32,7 @@ def trace_document(report: TraceReport) -> Document:
     title = Section("What the kernel did", lines=[machine(report.environment), *_about(report.parameters)])
     sections = [title, *(section for result in report.results for section in _trees(result))]
     sections += [comparison_section(comparison) for comparison in report.comparisons]
-    for result in report.results:
-        if lines := list(_remarks(result)):
-            sections.append(Section(f"{label_of(result.target)}: how complete this is", lines=lines))
+    sections += _completeness(report.results)
     if report.missing:
         sections.append(Section("Without results", lines=[one_line(line) for line in report.missing]))
     if rows := _notes(report.results):
@@ -75,6 +73,16 @@ def _step(step: TraceStep) -> Iterator[str]:
 
 def _count(number: int, word: str) -> str:
     return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def _completeness(results: Sequence[TraceResult]) -> Iterator[Section]:
+    """What was counted and what is missing; what holds for several results is said once."""
+    said: dict[tuple[str, ...], list[str]] = {}
+    for result in results:
+        if lines := tuple(_remarks(result)):
+            said.setdefault(lines, []).append(label_of(result.target))
+    for lines, labels in said.items():
+        yield Section(f"{', '.join(labels)}: how complete this is", lines=list(lines))
 
 
 def _remarks(result: TraceResult) -> Iterator[str]:
