@@ -27,9 +27,22 @@ DEVICES = ("vkms", "vgem", "bochs", "cirrus", "qxl", "virtio-gpu", "radeon", "mi
 FAULTS = "fault-latency --size 4MiB --runs 1 --access all --phase cold --no-baseline --json faults.json"
 POPULATE = ("compare-populate --device vgem --device virtio_gpu --device qxl --size 4MiB --runs 1 --no-baseline "
             "--strategies lazy,map-populate,touch --json populate.json")
+TRACE = "trace --device vgem --device qxl --buffer dumb"
+# Whatever a tracing session could leave behind; drmbench itself never mounts tracefs.
+TRACER = ("( cd /sys/kernel/tracing && grep -H . current_tracer tracing_on max_graph_depth set_ftrace_filter "
+          "set_ftrace_pid set_graph_function set_event set_event_pid options/* && ls instances && grep -v ^# trace; "
+          "true )")
 
 # Faults of 1024 pages: of a write pass, of a read pass, of a write pass after a read pass.
 SHMEM, TTM, TRACKED, DMA = (1024, 1024, 0), (64, 64, 0), (2048, 1024, 1024), (0, 0, 0)
+# Driver -> what a first touch calls, in order.
+CALLED = {
+    "debian-5.10": {"vgem": ["vgem_gem_fault"], "qxl": ["ttm_bo_vm_fault", "ttm_bo_vm_fault_reserved", "insert_pfn"]},
+    "debian-6.12": {"vgem": ["drm_gem_shmem_fault", "vmf_insert_pfn", "insert_pfn"],
+                    "qxl": ["ttm_bo_vm_fault", "ttm_bo_vm_fault_reserved", "insert_pfn"]},
+    "debian-newest": {"vgem": ["drm_gem_shmem_fault", "vmf_insert_pfn", "drm_gem_shmem_pfn_mkwrite"],
+                      "qxl": ["ttm_bo_vm_fault", "ttm_bo_vm_fault_reserved", "insert_pfn"]},
+}
 EXPECTED = {
     "debian-5.10": {"vkms": SHMEM, "vgem": SHMEM, "bochs-drm": TTM, "cirrus": SHMEM, "qxl": TTM,
                     "virtio_gpu": SHMEM, "radeon": TTM, "mi0283qt": DMA},
@@ -50,7 +63,12 @@ class Run:
         self.kernel = kernel
         self.cached = cached
         devices = [word for device in DEVICES for word in ("--device", device)]
-        script = f"drmbench {FAULTS} >/dev/null && drmbench {POPULATE} >/dev/null"
+        script = (
+            f"drmbench {FAULTS} >/dev/null && drmbench {POPULATE} >/dev/null && "
+            "(test -e /sys/kernel/tracing/trace || mount -t tracefs tracefs /sys/kernel/tracing) && "
+            f"{TRACER} >before && drmbench {TRACE} --step all --faults --json trace.json >/dev/null && "
+            f"drmbench {TRACE} --step denied --json denied.json >/dev/null && {TRACER} >after"
+        )
         path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
         self.ran = subprocess.run(
             [*DRMBENCH, "vm", "run", "--kernel", kernel, "--timeout", str(LIMIT_S - 60), *devices, "--share", ".",
@@ -60,6 +78,9 @@ class Run:
         assert self.ran.returncode == 0, self.ran.stderr
         self.faults: dict[str, Any] = json.loads((folder / "faults.json").read_text())
         self.populate: dict[str, Any] = json.loads((folder / "populate.json").read_text())
+        self.trace: dict[str, Any] = json.loads((folder / "trace.json").read_text())
+        self.denied: dict[str, Any] = json.loads((folder / "denied.json").read_text())
+        self.tracer = [(folder / moment).read_text() for moment in ("before", "after")]
 
 
 @pytest.fixture(scope="module", params=sorted(EXPECTED))
@@ -101,3 +122,41 @@ def test_populate_does_something_for_gem_shmem_before_5_16_only(run: Run) -> Non
         "vgem": shmem, "virtio_gpu": shmem, "qxl": "no-op",
     }
     assert {by["touch"] for by in verdicts.values()} == {"real"}
+
+
+def calls_of(step: dict[str, Any]) -> list[tuple[str, int]]:
+    """(function, so many calls in a row) of every call, in order."""
+    def flat(calls: list[dict[str, Any]]) -> list[tuple[str, int]]:
+        return [each for call in calls for each in ((call["function"], call["calls"]), *flat(call["children"]))]
+
+    return flat(step["calls"])
+
+
+class TestTrace:
+    def test_a_touch_leads_to_the_drivers_fault_handler(self, run: Run) -> None:
+        for result in run.trace["results"]:
+            called = calls_of(next(step for step in result["steps"] if step["name"] == "touch"))
+            rest = (function for function, _calls in called)
+            wanted = ["handle_mm_fault", *CALLED[run.kernel][result["target"]["driver"]]]
+            assert all(function in rest for function in wanted), called
+            if result["target"]["driver"] == "qxl":
+                assert ("insert_pfn", 16) in called
+
+    def test_the_kernel_counts_the_faults_that_we_count(self, run: Run) -> None:
+        assert [r["target"]["driver"] for r in run.trace["results"]] == ["vgem", "qxl"]
+        for result in run.trace["results"]:
+            assert result["check"]["equal"]
+            assert result["check"]["kernel_faults"] == EXPECTED[run.kernel][result["target"]["driver"]][0] // 4
+
+    def test_a_second_open_file_is_denied(self, run: Run) -> None:
+        for result in run.denied["results"]:
+            (step,) = result["steps"]
+            assert step["errno"] == "EACCES"
+            assert "drm_vma_node_is_allowed" in dict(calls_of(step))
+
+    def test_the_tracer_is_left_as_it_was(self, run: Run) -> None:
+        before, after = run.tracer
+        assert before == after
+        assert "current_tracer:nop" in before
+        tracers = {result["tracer"] for result in run.trace["results"]}
+        assert tracers == {"global" if run.kernel == "debian-5.10" else "instance"}
