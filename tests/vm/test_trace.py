@@ -281,7 +281,7 @@ class TestPutBack:
         wait_until(lambda: state() == before)
 
     @pytest.mark.parametrize(("name", "text", "idle"), [
-        ("current_tracer", "function", "nop"), ("set_event", "exceptions:page_fault_user", ""),
+        ("current_tracer", "blk", "nop"), ("set_event", "exceptions:page_fault_user", ""),
         ("trace_marker", "somebody's marker", None),
     ])
     def test_a_busy_tracer_is_refused(self, drmbench: Any, name: str, text: str, idle: str | None) -> None:
@@ -290,7 +290,9 @@ class TestPutBack:
             ran = drmbench("trace", "--device", HERE[0])
             used = (TRACING / "trace" if idle is None else TRACING / name).read_text()
         finally:
-            (TRACING / (name if idle is not None else "trace")).write_text(idle or "")
+            if idle is not None:
+                (TRACING / name).write_text(idle)
+            (TRACING / "trace").write_text("")
         assert (ran.status, ran.err.count("\n")) == (1, 1)
         assert "EBUSY: somebody uses it" in ran.err
         assert text in used
