@@ -64,6 +64,11 @@ class Options:
     baseline: bool
     phases: tuple[Phase, ...] = ()
     strategies: tuple[str, ...] = ()
+    operations: tuple[str, ...] = ()
+    sizes: tuple[int, ...] = ()
+    live_buffers: tuple[int, ...] = ()
+    live_fixed: bool = False
+    cycles: int | None = None
     default_size_bytes: int = DEFAULT_SIZE_BYTES
     layouts: tuple[Layout, ...] = ()
     threads: tuple[int, ...] = ()
@@ -107,7 +112,7 @@ class Measurement(Generic[S]):
             self.interrupted = True
 
     def _prepare(self, target: Target, kind: str, access: Access) -> None:
-        self.progress.now(f"{target.label}: counting the faults of a {access} pass")
+        self.progress.now(f"{target.label}: preparing ({access})")
         try:
             self.series.append(self._fitting(target, kind, access))
         except DrmbenchError as error:

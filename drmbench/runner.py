@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 from msgspec import structs
@@ -20,13 +20,11 @@ from drmbench.model import (
     SCHEMA_VERSION,
     ComparePopulateReport,
     ComparePopulateResult,
-    CrewCurve,
     ExplainReport,
     ExplainResult,
     FaultLatencyReport,
     FaultLatencyResult,
     Parameters,
-    SizeSweep,
 )
 from drmbench.oracle import explain_objections, mechanism_of, objections, populate_objections
 from drmbench.results import explain_results, fault_results, populate_results
@@ -38,12 +36,26 @@ from drmbench.workloads.populate import PopulateParameters, PopulateSeries
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from drmbench.model import Access, Caveat, Environment, Report
+    from drmbench.model import Access, Caveat, Environment, Report, TargetInfo
     from drmbench.native import Clock
     from drmbench.targets import Target
 
 S = TypeVar("S", bound=Series)
-R = TypeVar("R", FaultLatencyResult, ComparePopulateResult, ExplainResult, CrewCurve | SizeSweep)
+
+
+class Measured(Protocol):
+    """What every result says: which target, and how many runs finished."""
+
+    @property
+    def target(self) -> TargetInfo:
+        """The target."""
+
+    @property
+    def runs(self) -> int:
+        """Finished runs."""
+
+
+R = TypeVar("R", bound=Measured)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +188,7 @@ def _about_series(
 
 
 def _notes(
-    measurement: Measurement[S], results: Sequence[R], environment: Environment, clock: Clock,
+    measurement: Measurement[S], results: Sequence[Measured], environment: Environment, clock: Clock,
 ) -> list[Caveat]:
     """The caveats of the whole report. Raises where no target but a baseline that runs along has a result."""
     measured = {(result.target.node, result.target.driver) for result in results}
@@ -211,4 +223,6 @@ def _parameters(options: Options) -> Parameters:
         phases=list(options.phases), strategies=list(options.strategies),
         layouts=list(options.layouts), threads=list(options.threads), processes=list(options.processes),
         size_sweep=list(options.size_sweep),
+        operations=list(options.operations), sizes=list(options.sizes), live_buffers=list(options.live_buffers),
+        cycles=options.cycles,
     )

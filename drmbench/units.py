@@ -61,3 +61,12 @@ def format_ratio(ratio: float | None) -> str:
         return "-"
     digits = 2 if ratio < 9.995 else 1 if ratio < 99.95 else 0
     return f"{ratio:.{digits}f}x"
+
+
+def format_gib_s(bytes_per_s: float | None) -> str:
+    """A rate in GiB/s (2**30 bytes a second) for a table cell, three significant digits: "9.81"; None -> "-"."""
+    if bytes_per_s is None:
+        return "-"
+    rate = bytes_per_s / (1 << 30)
+    digits = 4 if rate < 0.0995 else 3 if rate < 0.9995 else 2 if rate < 9.995 else 1 if rate < 99.95 else 0
+    return f"{rate:.{digits}f}"

@@ -133,6 +133,11 @@ def vmas(first: int = 0, last: int = 1 << 64) -> list[Vma]:
     return found
 
 
+def vma_count() -> int:
+    """How many VMAs this process has."""
+    return Path("/proc/self/maps").read_bytes().count(b"\n")
+
+
 def describe_skip(flags: list[str]) -> str | None:
     """Why mm_populate() passes such a VMA by, or None where nothing makes it (mm/gup.c)."""
     names = [name for flag, name in ((PFNMAP, "VM_PFNMAP"), (IO, "VM_IO")) if flag in flags]

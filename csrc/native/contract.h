@@ -157,6 +157,55 @@ struct drmbench_fault_samples {
 int drmbench_touch_sample(const struct drmbench_span *span, uint8_t *by_page,
                           struct drmbench_fault_samples *samples, struct drmbench_stop *stop);
 
+/* ---- bandwidth.c: sweeps over a mapping whose pages are present, one way of access each ---- */
+
+enum drmbench_sweep_operation {
+    DRMBENCH_SWEEP_READ = 0,      /* load all of the mapping, and add its words up */
+    DRMBENCH_SWEEP_WRITE = 1,     /* store value + i to word i of the mapping */
+    DRMBENCH_SWEEP_FILL = 2,      /* store the lowest byte of value to each byte of the mapping */
+    DRMBENCH_SWEEP_COPY_TO = 3,   /* from `outside` to the mapping */
+    DRMBENCH_SWEEP_COPY_FROM = 4  /* from the mapping to `outside` */
+};
+
+enum drmbench_sweep_access {
+    DRMBENCH_SWEEP_SCALAR = 0,       /* words of 8 bytes, each accessed once */
+    DRMBENCH_SWEEP_VECTOR16 = 1,     /* 16 bytes: SSE2; NEON */
+    DRMBENCH_SWEEP_VECTOR32 = 2,     /* 32 bytes: AVX2 */
+    DRMBENCH_SWEEP_NONTEMPORAL = 3,  /* of the mapping: movntdqa, movntdq; ldnp, stnp */
+    DRMBENCH_SWEEP_LIBC = 4          /* memcpy(), memset() */
+};
+
+struct drmbench_sweep {
+    uint64_t address;           /* of the mapping; a multiple of 64, as are the next two */
+    uint64_t size_bytes;        /* a multiple of 256 */
+    uint64_t outside;           /* the other end of a copy, else 0; never guarded */
+    uint64_t value;
+    uint64_t times;             /* sweeps inside one pair of clock reads */
+    int operation;              /* enum drmbench_sweep_operation */
+    int access;                 /* enum drmbench_sweep_access */
+};
+
+/* 1 where this CPU has the instructions and the operation has this way of access, else 0. */
+int drmbench_sweep_possible(int operation, int access);
+/* Sweep. *sum: of a read, the words of one sweep added modulo 2^64, else 0. -EOPNOTSUPP: not
+ * possible here; -EINVAL: a number that is no such multiple; -EFAULT: a signal ended it, see stop.
+ * Stores that bypass the cache have drained (sfence, dmb) before the clock is read. */
+int drmbench_sweep_time(const struct drmbench_sweep *sweep, uint64_t *sum,
+                        struct drmbench_stage *stage, struct drmbench_stop *stop);
+
+/* stream.c: STREAM's copy (c = a) and triad (a = b + 3 c) over three arrays of doubles, 16 bytes
+ * at a time; addresses and size_bytes (of one array) are multiples of 64. Sets the arrays first. */
+struct drmbench_stream {
+    uint64_t a;
+    uint64_t b;
+    uint64_t c;
+    uint64_t size_bytes;
+};
+int drmbench_stream_time(const struct drmbench_stream *stream, struct drmbench_stage *copy,
+                         struct drmbench_stage *triad);
+/* How many elements of the three arrays are not what those two must have left. */
+uint64_t drmbench_stream_wrong(const struct drmbench_stream *stream);
+
 /* ---- memory.c: a range of mapped memory, read or written whole under the guard ----- */
 
 /* Each returns 0, or -EFAULT where a signal ended it: *stop says which one and where, and

@@ -25,6 +25,8 @@ COMMANDS = {
     "fault-latency": ("drmbench.cli.fault_latency", "Time and count the first touches of mapped buffers."),
     "compare-populate": ("drmbench.cli.compare_populate", "Prove which populate strategies did anything."),
     "explain": ("drmbench.cli.explain", "Show how a driver maps its buffers, and name the mechanism."),
+    "lifecycle": ("drmbench.cli.lifecycle", "Time each call of a buffer's life, with 1 to 10000 others alive."),
+    "bandwidth": ("drmbench.cli.bandwidth", "Measure how fast bytes move through a mapping."),
     "trace": ("drmbench.cli.trace", "Show the kernel's own call graph of mmap, touch and munmap."),
     "verify": ("drmbench.cli.verify", "Check the kernel's mmap rules on each device, case by case."),
     "stress": ("drmbench.cli.stress", "Run random programs of mapping calls against a model."),

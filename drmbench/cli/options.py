@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
+# As model.SWEEPS, which --help must not import.
+MOST_LIVE = 1_000_000
+OPERATIONS = ("read", "write", "fill", "copy-to", "copy-from")
 ACCESSES: tuple[Access, ...] = ("write", "read", "read-then-write")
 
 
@@ -73,21 +76,74 @@ def strategies(value: str) -> tuple[str, ...]:
     return tuple(name for name in STRATEGIES if name == "lazy" or name in wanted)
 
 
+def operations(value: str) -> tuple[str, ...]:
+    """Operations of bandwidth, separated by commas, in their own order. Raises click.BadParameter."""
+    wanted = {name.strip() for name in value.split(",") if name.strip()}
+    if wanted == {"all"}:
+        return OPERATIONS
+    unknown = sorted(wanted - set(OPERATIONS))
+    if unknown or not wanted:
+        names = ", ".join(unknown) or repr(value)
+        raise click.BadParameter(f"{names} is no operation; there are {', '.join(OPERATIONS)}")
+    return tuple(name for name in OPERATIONS if name in wanted)
+
+
+def sizes(value: str) -> tuple[int, ...]:
+    """Bytes of each of the sizes between commas, ascending, each as --size takes one. Raises click.BadParameter."""
+    return tuple(sorted({size(part) for part in value.split(",")}))
+
+
+def live_counts(value: str) -> tuple[int, ...]:
+    """Whole numbers from 1 to a million between commas, ascending. Raises click.BadParameter."""
+    parts = [part.strip() for part in value.split(",")]
+    wrong = next((part for part in parts if not (part.isdecimal() and part.isascii() and len(part) <= 7
+                                                 and 0 < int(part) <= MOST_LIVE)), None)
+    if wrong is not None:
+        raise click.BadParameter(f"{wrong!r} is no number of buffers from 1 to {MOST_LIVE}")
+    return tuple(sorted({int(part) for part in parts}))
+
+
 def accesses(option: str) -> tuple[Access, ...]:
     """--access -> what to measure: one access, or all three."""
     return tuple(access for access in ACCESSES if option in {access, "all"})
+
+
+def target_options(command: F) -> F:
+    """--device, --buffer."""
+    for option in reversed((
+        click.option("--device", "devices", multiple=True, metavar="SPEC", shell_complete=completion.devices,
+                     help="Node, driver name, IGT filter (drm:, pci:, sys:), anon, memfd or file:PATH; repeatable. "
+                          "Default: DRMBENCH_DEVICE, IGT_DEVICE, else every usable node."),
+        click.option("--buffer", metavar="KIND", shell_complete=completion.buffer_kinds,
+                     help="Buffer kind, or all. Default: the back-end's first."),
+    )):
+        command = option(command)
+    return command
 
 
 def subject_options(default_size: str) -> Callable[[F], F]:
     """--device, --buffer, --size; `default_size` says what the last one is by default."""
     def decorate(command: F) -> F:
         for option in reversed((
-            click.option("--device", "devices", multiple=True, metavar="SPEC", shell_complete=completion.devices,
-                         help="Node, driver name, IGT filter (drm:, pci:, sys:), anon, memfd or file:PATH; repeatable. "
-                              "Default: DRMBENCH_DEVICE, IGT_DEVICE, else every usable node."),
-            click.option("--buffer", metavar="KIND", shell_complete=completion.buffer_kinds,
-                         help="Buffer kind, or all. Default: the back-end's first."),
+            target_options,
             click.option("--size", "size_bytes", type=size, metavar="SIZE", help=f"Buffer size. {default_size}"),
+        )):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def repeating_options(seed_help: str) -> Callable[[F], F]:
+    """--runs, --cpu, --seed, --no-baseline; `seed_help` says what the seed decides."""
+    def decorate(command: F) -> F:
+        for option in reversed((
+            click.option("--runs", type=click.IntRange(1, 100_000), default=5, show_default=True,
+                         help="Runs, each on fresh buffers, targets taking turns."),
+            click.option("--cpu", type=click.IntRange(0), help="Measure on this CPU only."),
+            click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True,
+                         help=seed_help),
+            click.option("--no-baseline", is_flag=True, help="Leave out anon and memfd, the floor to compare with."),
         )):
             command = option(command)
         return command
@@ -103,12 +159,7 @@ def measuring_options(command: F) -> F:
                      help="How pages are touched."),
         click.option("--order", type=_order, default="sequential", show_default=True,
                      metavar="ORDER", help="sequential, reverse, random or stride:N (pages)."),
-        click.option("--runs", type=click.IntRange(1, 100_000), default=5, show_default=True,
-                     help="Runs, each on fresh buffers, targets taking turns."),
-        click.option("--cpu", type=click.IntRange(0), help="Measure on this CPU only."),
-        click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True,
-                     help="For --order random."),
-        click.option("--no-baseline", is_flag=True, help="Leave out anon and memfd, the floor to compare with."),
+        repeating_options("For --order random."),
     )):
         command = option(command)
     return command
@@ -141,8 +192,7 @@ def plot_option(command: F) -> F:
 def picture_options(command: F) -> F:
     """--html and --svg, for reports that have pictures."""
     command = click.option("--svg", "svg", metavar="[PICTURE:]FILE", shell_complete=completion.files,
-                           help="Write one picture of each result there: mapping, stages, histogram, populate, scaling "
-                                "or sizes.  "
-                                "[default: the first of these that there is]")(command)
+                           help="Write one picture of each result there: mapping, stages, histogram, populate, "
+                                "scaling, sizes, bandwidth or live.  [default: the first that there is]")(command)
     return click.option("--html", "html_path", metavar="FILE", shell_complete=completion.files,
                         help="Write a page with tables and pictures there, which needs no network.")(command)

@@ -23,6 +23,25 @@ def kinds_with_prime(backend: type[DrmBackend]) -> tuple[str, ...]:
     return (*backend.all_kinds, *(f"{PREFIX}{kind}" for kind in backend.all_kinds))
 
 
+def export_handle(fd: int, handle: int) -> tuple[int, Stage]:
+    """PRIME_HANDLE_TO_FD on the open node; returns the dma-buf's descriptor, which the caller closes."""
+    request = ffi.new("struct drm_prime_handle *", {"handle": handle, "flags": os.O_RDWR | os.O_CLOEXEC})
+    stage = timed_ioctl(fd, lib.DRM_IOCTL_PRIME_HANDLE_TO_FD, request)
+    return int(request.fd), stage
+
+
+def import_dma_buf(fd: int, dma_buf: int) -> tuple[int, Stage]:
+    """PRIME_FD_TO_HANDLE on the open node; returns the handle, which the caller closes."""
+    request = ffi.new("struct drm_prime_handle *", {"fd": dma_buf})
+    stage = timed_ioctl(fd, lib.DRM_IOCTL_PRIME_FD_TO_HANDLE, request)
+    return int(request.handle), stage
+
+
+def close_handle(fd: int, handle: int) -> Stage:
+    """GEM_CLOSE on the open node."""
+    return timed_ioctl(fd, lib.DRM_IOCTL_GEM_CLOSE, ffi.new("struct drm_gem_close *", {"handle": handle}))
+
+
 class PrimeBackend:
     """A DRM back-end whose "prime:KIND" buffers are mapped through PRIME export instead of the fake offset."""
 
@@ -44,10 +63,8 @@ class PrimeBackend:
         """PRIME_HANDLE_TO_FD for a "prime:" kind, else the back-end's own fake offset."""
         if not buffer_object.kind.startswith(PREFIX):
             return self._inner.map_offset(buffer_object)
-        flags = os.O_RDWR | os.O_CLOEXEC
-        export = ffi.new("struct drm_prime_handle *", {"handle": buffer_object.handle, "flags": flags})
-        stage = timed_ioctl(self._fd, lib.DRM_IOCTL_PRIME_HANDLE_TO_FD, export)
-        return MmapOffset(export.fd, 0, mmap.MAP_SHARED, owned=True, sync=True), stage
+        dma_buf, stage = export_handle(self._fd, buffer_object.handle)
+        return MmapOffset(dma_buf, 0, mmap.MAP_SHARED, owned=True, sync=True), stage
 
     def destroy(self, buffer_object: BufferObject) -> Stage:
         """Drop the handle; the dma-buf's descriptor is closed by its owner, the Buffer."""

@@ -7,6 +7,18 @@ ignores those it does not know. `null` stands where there is nothing to measure.
 
 from __future__ import annotations
 
+from drmbench.model.bandwidth import (
+    SWEEP_ACCESSES,
+    SWEEPS,
+    BandwidthPass,
+    BandwidthReport,
+    BandwidthResult,
+    Caching,
+    CachingMode,
+    StreamLimits,
+    SweepAccess,
+    SweepName,
+)
 from drmbench.model.common import (
     SCHEMA_VERSION,
     STAGES,
@@ -81,6 +93,12 @@ from drmbench.model.fault_latency import (
     PerRun,
     TouchPass,
 )
+from drmbench.model.lifecycle import (
+    LIFE_OPERATIONS,
+    LifecycleReport,
+    LifecycleResult,
+    OperationCost,
+)
 from drmbench.model.scale import (
     CrewCurve,
     CrewPoint,
@@ -121,16 +139,26 @@ from drmbench.model.verify import (
 Report = (
     FaultLatencyReport | ComparePopulateReport | ExplainReport | VerifyReport | StressReport | DoctorReport
     | TraceReport | ScaleReport | CompareReport
+    | BandwidthReport
+    | LifecycleReport
 )
 
 __all__ = [
     "ACCEPTED",
+    "LIFE_OPERATIONS",
     "MOST_DEPTH",
     "QUANTILE_STEPS",
     "SCHEMA_VERSION",
     "STAGES",
+    "SWEEPS",
+    "SWEEP_ACCESSES",
     "Access",
     "AfterClose",
+    "BandwidthPass",
+    "BandwidthReport",
+    "BandwidthResult",
+    "Caching",
+    "CachingMode",
     "CaseVerdict",
     "Caveat",
     "ClockInfo",
@@ -174,8 +202,11 @@ __all__ = [
     "HugeProbe",
     "KnownBehaviour",
     "Layout",
+    "LifecycleReport",
+    "LifecycleResult",
     "Mechanism",
     "OneSided",
+    "OperationCost",
     "Order",
     "PageLatency",
     "Parameters",
@@ -192,10 +223,13 @@ __all__ = [
     "StepName",
     "StrategyFaults",
     "StrategyResult",
+    "StreamLimits",
     "StressFailure",
     "StressParameters",
     "StressReport",
     "StressResult",
+    "SweepAccess",
+    "SweepName",
     "TargetInfo",
     "TimeComparison",
     "TimeVerdict",

@@ -95,3 +95,7 @@ class Parameters(msgspec.Struct, frozen=True):
     threads: list[int] = []
     processes: list[int] = []
     size_sweep: list[int] = []
+    operations: list[str] = []
+    sizes: list[Size] = []
+    live_buffers: list[Size] = []
+    cycles: Size | None = None

@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from drmbench.errors import UsageError
 from drmbench.model import (
+    BandwidthReport,
     ComparePopulateReport,
     CompareReport,
     DoctorReport,
     ExplainReport,
     FaultLatencyReport,
+    LifecycleReport,
     ScaleReport,
     StressReport,
     TraceReport,
     VerifyReport,
 )
+from drmbench.render.bandwidth import bandwidth_document
 from drmbench.render.compare import compare_document
 from drmbench.render.compare_populate import compare_populate_document
 from drmbench.render.csv_rows import render_csv
@@ -27,6 +30,7 @@ from drmbench.render.igt import IgtLog
 from drmbench.render.junit import render_junit
 from drmbench.render.ktap import Ktap
 from drmbench.render.lava import LavaSignals, render_lava_results
+from drmbench.render.lifecycle import lifecycle_document
 from drmbench.render.lines import replay
 from drmbench.render.markdown import render_markdown
 from drmbench.render.mermaid import render_mermaid
@@ -47,10 +51,12 @@ if TYPE_CHECKING:
 
 
 _DOCUMENTS: dict[type[Report], Callable[[Any], Document]] = {
+    BandwidthReport: bandwidth_document,
     ComparePopulateReport: compare_populate_document,
     CompareReport: compare_document,
     DoctorReport: doctor_document,
     ExplainReport: explain_document,
+    LifecycleReport: lifecycle_document,
     ScaleReport: scale_document,
     StressReport: stress_document,
     TraceReport: trace_document,

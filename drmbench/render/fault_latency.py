@@ -3,11 +3,10 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from drmbench.model import STAGES
-from drmbench.render.common import caveat_section, label_of, machine, short_access
+from drmbench.render.common import caveat_section, cells, label_of, machine, short_access
 from drmbench.render.document import Column, Document, Section
 from drmbench.render.histogram import histogram_section
 from drmbench.units import format_bytes, format_ns, format_ratio
@@ -31,21 +30,6 @@ def fault_latency_document(report: FaultLatencyReport, *, histogram: bool = Fals
     if histogram:
         sections += [histogram_section(result) for result in report.results if result.histogram]
     return Document([*sections, *caveat_section(report.caveats)])
-
-
-def _cells(results: Sequence[FaultLatencyResult]) -> list[str]:
-    """The target in a narrow cell: "vkms dumb", or "card0 dumb" where two devices would read the same."""
-    nodes: dict[tuple[str, str], set[str | None]] = {}
-    for result in results:
-        nodes.setdefault((result.target.driver, result.target.buffer), set()).add(result.target.node)
-    cells = []
-    for result in results:
-        target = result.target
-        name = target.driver
-        if target.node is not None and len(nodes[name, target.buffer]) > 1:
-            name = os.path.basename(target.node)
-        cells.append(name if target.kind == "baseline" else f"{name} {target.buffer}")
-    return cells
 
 
 def _setting(report: FaultLatencyReport) -> list[str]:
@@ -111,7 +95,7 @@ def _touch_section(results: Sequence[FaultLatencyResult]) -> Section:
         Column("vs floor", number=True),
     )
     rows = []
-    for cell, result in zip(_cells(results), results, strict=True):
+    for cell, result in zip(cells(results), results, strict=True):
         floor = floor_of(result, results)
         ratio = result.ns_per_page / floor.ns_per_page if floor is not None and floor.ns_per_page else None
         rows.append([
@@ -135,6 +119,6 @@ def _stage_section(results: Sequence[FaultLatencyResult]) -> Section:
             cell, f"{short_access(result.access)} {result.phase}",
             *(format_ns(getattr(result.stages_ns, stage)) for stage in STAGES),
         ]
-        for cell, result in zip(_cells(results), results, strict=True)
+        for cell, result in zip(cells(results), results, strict=True)
     ]
     return Section("Where it is paid (median of the runs; create and destroy once a buffer)", columns, rows)

@@ -26,9 +26,11 @@ _GROUPS = {"faults": "stage", "stages_ns": "stage", "steps": "step"}
 # What tells results apart besides its texts.
 _PARAMETERS = frozenset({"size_bytes", "threads", "processes", "workers", "live_buffers"})
 # What was found out, in words: labels of the "info" family alone, so that a series goes on when they change.
-_OUTCOMES = frozenset({"verdict", "errno", "severity", "mechanism.name", "vm_flags", "private_mapping", "vma.vm_flags"})
+_OUTCOMES = frozenset({"verdict", "errno", "severity", "mechanism.name", "vm_flags", "private_mapping", "vma.vm_flags",
+                       "caching.mode"})
 _PROSE = frozenset({"target.description", "rule", "source", "what", "expected", "actual", "reason", "observed",
-                    "conclusion.text", "found", "effect", "remedy", "affects", "kernel_log", "mechanism.source"})
+                    "conclusion.text", "found", "effect", "remedy", "affects", "kernel_log", "mechanism.source",
+                    "caching.text", "caching.evidence"})
 _PLACES = re.compile(r"(^|\.)(address|start|end|inode|offset_bytes)$")
 _NS = 1e9
 

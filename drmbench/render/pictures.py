@@ -3,29 +3,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from drmbench.errors import UsageError
 from drmbench.model import (
+    BandwidthReport,
     ComparePopulateReport,
     CrewCurve,
     ExplainReport,
     FaultLatencyReport,
+    LifecycleReport,
     ScaleReport,
     TraceReport,
 )
 from drmbench.oracle.clues import touch_of
 from drmbench.render.common import label_of
 from drmbench.render.svg import Picture, render_svg
+from drmbench.render.svg_bandwidth import bandwidth_picture
 from drmbench.render.svg_calls import call_picture
 from drmbench.render.svg_costs import histogram_picture, stage_picture
+from drmbench.render.svg_live import live_pictures
 from drmbench.render.svg_mapping import mapping_pictures
 from drmbench.render.svg_populate import populate_picture
 from drmbench.render.svg_scale import crew_picture, size_picture
 from drmbench.render.trace import STEP_WORDS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from drmbench.model import ExplainResult, FaultLatencyResult, Report, TraceResult
 
@@ -37,25 +41,23 @@ PICTURES: dict[str, str] = {
     "calls": "the kernel's calls of each step of a trace, with their times",
     "scaling": "faults per second by number of workers",
     "sizes": "cost a page by buffer size",
+    "bandwidth": "bytes a second by operation and way of access",
+    "live": "what each call of a buffer's life takes, by how many buffers are alive",
 }
 """--svg NAME:FILE -> what it shows. Without a name: the first that the report has, in this order."""
 
 
 def pictures_of(report: Report) -> list[tuple[str, list[Picture]]]:
     """For each thing that was measured, in the order of the report: its label and all its pictures."""
-    if isinstance(report, FaultLatencyReport):
-        return [(label_of(phases[0].target), _of_phases(phases)) for phases in _by_series(report.results)]
-    if isinstance(report, ComparePopulateReport):
-        labels = [label_of(result.target) for result in report.results]
-        return [(label, [populate_picture(result, label)])
-                for label, result in zip(labels, report.results, strict=True)]
-    if isinstance(report, ExplainReport):
-        return [(label_of(result.target), _of_explained(result)) for result in report.results]
     if isinstance(report, ScaleReport):
         return _of_scale(report)
-    if isinstance(report, TraceReport):
-        return [(label_of(result.target), _of_traced(result)) for result in report.results]
-    return []
+    if isinstance(report, LifecycleReport):
+        return live_pictures(report.results)
+    if isinstance(report, FaultLatencyReport):
+        return [(label_of(phases[0].target), _of_phases(phases)) for phases in _by_series(report.results)]
+    drawn = _OF_A_RESULT.get(type(report))
+    results: Sequence[Any] = report.results
+    return [] if drawn is None else [(label_of(result.target), drawn(result)) for result in results]
 
 
 def _of_traced(result: TraceResult) -> list[Picture]:
@@ -100,6 +102,14 @@ def _of_explained(result: ExplainResult) -> list[Picture]:
     # A store after a load: the second pass of read-then-write is what the write alone does not show.
     again = mapping_pictures(both, label, notes)[1:] if both is not None else []
     return [*pictures[:1], *again, *pictures[1:], populate_picture(result.populate, label)]
+
+
+_OF_A_RESULT: dict[type[Report], Callable[[Any], list[Picture]]] = {
+    BandwidthReport: lambda result: [bandwidth_picture(result, label_of(result.target))],
+    ComparePopulateReport: lambda result: [populate_picture(result, label_of(result.target))],
+    ExplainReport: _of_explained,
+    TraceReport: _of_traced,
+}
 
 
 def split_svg_option(value: str) -> tuple[str | None, str]:

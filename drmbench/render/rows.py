@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from drmbench.model import ComparePopulateReport, CompareReport, ScaleReport
+from drmbench.model import (
+    BandwidthReport,
+    ComparePopulateReport,
+    CompareReport,
+    LifecycleReport,
+    ScaleReport,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,7 +28,8 @@ Row = dict[str, object]
 
 _LEFT_OUT = frozenset({"histogram", "passes", "ns_per_page_runs", "strategies", "touches", "populate", "clues",
                        "problems", "quantiles_ns", "points", "sizes", "faults_per_s_runs", "total_ns_runs", "counts",
-                       "times", "facts", "base_outliers", "new_outliers", "per_run", "stages_ns_runs"})
+                       "times", "facts", "base_outliers", "new_outliers", "per_run", "stages_ns_runs",
+                       "bytes_per_s_runs", "operations"})
 
 
 def flat(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
@@ -67,10 +74,24 @@ def _row_a_quantity(report: Report) -> Iterator[Row]:
             yield {**row, **dict(flat(part))}
 
 
+def _row_a_pass(report: Report) -> Iterator[Row]:
+    for row, result in zip(_row_a_result(report), report.results, strict=True):
+        for each in msgspec.to_builtins(result)["passes"]:
+            yield {**row, **dict(flat(each))}
+
+
+def _row_an_operation(report: Report) -> Iterator[Row]:
+    for row, result in zip(_row_a_result(report), report.results, strict=True):
+        for each in msgspec.to_builtins(result)["operations"]:
+            yield {**row, **dict(flat(each))}
+
+
 OWN_ROWS: dict[type, Callable[[Any], Iterator[Row]]] = {
     ComparePopulateReport: _row_a_strategy,
     ScaleReport: _row_a_point,
     CompareReport: _row_a_quantity,
+    BandwidthReport: _row_a_pass,
+    LifecycleReport: _row_an_operation,
 }
 
 

@@ -30,6 +30,8 @@ EVERY = ("table", "csv", "markdown", "json", "openmetrics")
 VERIFY_ONLY = ("ktap", "junit", "lava", "lava-results", "igt")
 # Command of the report -> what makes one anywhere, or such a report where it takes root. A new report needs a line.
 SAMPLES: dict[str, tuple[str, ...] | model.Report] = {
+    "lifecycle": ("--sizes", "4KiB,8KiB", "--live", "1,5", "--cycles", "3", "--runs", "2"),
+    "bandwidth": ("--size", "64KiB", "--runs", "2"),
     "fault-latency": ("--size", "64KiB", "--runs", "2", "--access", "all"),
     "compare-populate": ("--size", "64KiB", "--runs", "2"),
     "explain": ("--size", "64KiB", "--runs", "1"),

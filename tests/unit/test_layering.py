@@ -21,6 +21,7 @@ NATIVE_SIDE = {
     "_native", "native", "device", "buffer", "drivers", "targets", "workloads", "measurement", "runner", "results",
     "calibration", "inventory", "environment", "conformance", "stress", "doctor", "scale", "trace_runner",
     "trace_results",
+    "sweep", "bandwidth", "lifecycle",
 }
 
 
