@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,7 +17,7 @@ from drmbench.conformance.verdict import Judgement, fail, judged, verdict_of
 from drmbench.errors import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from drmbench.conformance.case import Case
     from drmbench.conformance.kernel_log import KernelLog
@@ -31,12 +31,16 @@ _LEAKS_TO_BELIEVE = 3
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a case runs: target, buffer kind, buffer size, and how much slower than usual this machine may be."""
+    """Where a case runs: target, buffer kind, buffer size, and how much slower than usual this machine may be.
+
+    needs   what was found out before: the name of a need -> "" or why it is not met here
+    """
 
     target: Target
     kind: str
     size_bytes: int
     time_factor: float = 1.0
+    needs: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,13 @@ class Ended:
 
 
 def run_case(case: Case, place: Place, log: KernelLog) -> Ended:
-    """Run the case in a process of its own. Memory that the machine is missing afterwards counts where it repeats."""
+    """Run the case in a process of its own. Memory that the machine is missing afterwards counts where it repeats.
+
+    A need that is known not to be met skips the case without one.
+    """
+    reason = next(filter(None, (place.needs.get(need.name) for need in case.needs)), None)
+    if reason is not None:
+        return Ended(Judgement("skip", reason=one_line(reason)), [], 0)
     for run in range(1, _LEAKS_TO_BELIEVE + 1):
         before = machine_memory()
         ended = run_apart(lambda: work_through(case, place), case.time_limit_s * place.time_factor, log)
@@ -99,7 +109,7 @@ def work_through(case: Case, place: Place) -> Judgement:
     def opened() -> Judgement:
         with open_file(place.target) as file:
             subject = Subject(place.target, place.kind, place.size_bytes, file, place.time_factor)
-            judgement = judged(lambda: _run(case, subject))
+            judgement = judged(lambda: _run(case, subject, place.needs))
             handles.extend(file.handles_left())
         return judgement
 
@@ -114,9 +124,9 @@ def work_through(case: Case, place: Place) -> Judgement:
     return fail(LEFT_BEHIND, NOTHING, "; ".join(left)) if left else Judgement("pass", observed=observed)
 
 
-def _run(case: Case, subject: Subject) -> str | None:
+def _run(case: Case, subject: Subject, known: Mapping[str, str]) -> str | None:
     for need in case.needs:
-        reason = need.missing(subject)
+        reason = known[need.name] if need.name in known else need.missing(subject)
         if reason:
             raise Skipped(reason)
     return case.run(subject)

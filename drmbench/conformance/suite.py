@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from drmbench import caveats
@@ -28,7 +30,7 @@ from drmbench.targets import find_targets, select_kinds
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from drmbench.conformance.case import Case
+    from drmbench.conformance.case import Case, Need
     from drmbench.conformance.isolation import Ended
     from drmbench.conformance.watcher import Watcher
     from drmbench.measurement import Progress
@@ -78,7 +80,9 @@ class Verification:
         if not wanted:
             raise UnsupportedError("verify", "targets", reason="none of those that are here is wanted")
         try:
-            ahead = turns([place for place in wanted if self._usable(place)], cases, by_case=self.options.by_case)
+            needs = list({need.name: need for case in cases for need in case.needs}.values())
+            usable = [found for found in (self._usable(place, needs) for place in wanted) if found is not None]
+            ahead = turns(usable, cases, by_case=self.options.by_case)
             plan = [Planned(turn.case.name, target_info(turn.place)) for turn in ahead]
             self.watcher.planned(self.environment, plan, [str(failure) for failure in self.failures])
             progress.start(len(ahead))
@@ -91,13 +95,16 @@ class Verification:
         except KeyboardInterrupt:
             self.interrupted = True
 
-    def _usable(self, place: Place) -> bool:
-        """Whether a buffer of this kind can be made and mapped at all, tried in a process of its own."""
+    def _usable(self, place: Place, needs: Sequence[Need]) -> Place | None:
+        """The place with what is known of the needs there; None where no buffer of this kind can be made and mapped.
+
+        Both are tried in a process of its own.
+        """
         label = place.target.buffer_label(place.kind)
         try:
             # Cases hold a few buffers and their copies at once.
             check_memory(place.target, place.size_bytes * _COPIES)
-            ended = run_apart(lambda: _try(place), DEFAULT_TIME_LIMIT_S * place.time_factor, self.log)
+            ended = run_apart(lambda: _try(place, needs), DEFAULT_TIME_LIMIT_S * place.time_factor, self.log)
             judgement = ended.judgement
             if judgement.verdict != "pass" or ended.kernel_log:
                 raise _unusable(label, judgement, ended.kernel_log)
@@ -105,8 +112,8 @@ class Verification:
             if place.target.role == "named" and self.options.buffer != "all":
                 self.failures.append(error)
             self.notes.append(caveats.not_measured(error))
-            return False
-        return True
+            return None
+        return replace(place, needs=judgement.value)
 
     def _note(self, case: Case, place: Place, ended: Ended) -> None:
         entries = entries_for(self.known, case, place, os.uname().release)
@@ -147,6 +154,7 @@ def run_verify(
     targets, unusable = find_targets(options.devices, writing=True, floor=False)
     pairs = select_kinds(targets, options.buffer)
     environment = describe_environment(None)
+    gc.freeze()  # each case's process would copy the pages of every object that its collector looks at
     with KernelLog() as log:
         suite = Verification(options, log, load_known(), environment, watcher or Unwatched())
         suite.notes += [caveats.not_measured(error) for error in unusable]
@@ -172,12 +180,15 @@ def _simulations(targets: Sequence[Target]) -> Iterator[Caveat]:
             yield caveats.simulated_driver(target.driver, what)
 
 
-def _try(place: Place) -> Judgement:
-    def made() -> None:
+def _try(place: Place, needs: Sequence[Need]) -> Judgement:
+    def made() -> dict[str, str]:
         with open_file(place.target) as file:
             subject = Subject(place.target, place.kind, place.size_bytes, file, place.time_factor)
             with subject.mapped():
                 pass
+            found = {need.name: judged(partial(need.missing, subject)) for need in needs}
+            # One that could not be found out is looked for by each case, which says so.
+            return {name: each.value for name, each in found.items() if each.verdict == "pass"}
 
     return judged(made)
 
