@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from drmbench.conformance.attachment import Attachment
-from drmbench.conformance.isolation import Ended, Place, run_case
-from drmbench.conformance.verdict import Judgement
+from drmbench.conformance.isolation import Ended, Place, run_apart, run_case
+from drmbench.conformance.verdict import Judgement, judged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from drmbench.conformance.case import Case
     from drmbench.conformance.kernel_log import KernelLog
     from drmbench.targets import Target
+
+
+_BACK_WITHIN_S = 5.0
 
 
 class Turn(NamedTuple):
@@ -87,9 +90,17 @@ class Detachable:
         node = self.place.target.node
         if self._attachment is not None and node is not None:
             now = self._attachment.node_like(node)
+            if now is None and not ended.kernel_log:  # a case that was killed could not put the driver back itself
+                now = self._bound_again(self._attachment, node, log)
             if now is None or ended.kernel_log:
                 trouble = "left no node behind" if now is None else "upset the kernel"
                 self._doubt = f"{case.name} {trouble}"
             else:  # bound again, its number may be another
                 self.place = replace(self.place, target=replace(self.place.target, node=now))
         return ended
+
+    def _bound_again(self, attachment: Attachment, node: str, log: KernelLog) -> str | None:
+        """The device's node once its driver was put back, in a process of its own: that may hang as the case did."""
+        limit_s = _BACK_WITHIN_S * self.place.time_factor
+        run_apart(lambda: judged(lambda: attachment.bind(limit_s)), 2 * limit_s, log)
+        return attachment.node_like(node)

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import os
+import signal
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,9 +13,13 @@ import pytest
 from drmbench.conformance.attachment import Attachment
 from drmbench.conformance.case import Case, case
 from drmbench.conformance.child import ForkedChild
+from drmbench.conformance.isolation import Place
+from drmbench.conformance.kernel_log import KernelLog
 from drmbench.conformance.known import excluded, load_known
+from drmbench.conformance.turns import Detachable
 from drmbench.conformance.verdict import verdict_of
 from drmbench.errors import DrmbenchError
+from drmbench.targets import find_targets
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -97,6 +103,43 @@ class TestAttachment:
         assert not alone.can_unbind
         assert alone.nodes == []
         assert alone.node_like("/dev/dri/card0") is None
+
+
+class TestPutBack:
+    @pytest.fixture
+    def device(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+        """A file that stands in for a device: it has a node while the file is there, and bind() makes it."""
+        device = tmp_path / "device"
+        device.touch()
+        monkeypatch.setattr(Attachment, "nodes", property(lambda _self: ["/dev/dri/card0"] * device.exists()))
+        return device
+
+    def run(self, device: Path, *cases: Case) -> list[Any]:
+        (target,), _unusable = find_targets(["memfd"], writing=True, floor=False)
+        place = Place(replace(target, node="/dev/dri/card0"), "memfd", 1 << 16)
+        detachable = Detachable(place, Attachment(str(device), ""))
+        with KernelLog(os.devnull) as log:
+            return [detachable.run(each, log).judgement for each in cases]
+
+    def taken_and_killed(self, device: Path) -> Case:
+        def run(_subject: Subject) -> None:
+            device.unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+        return made("killed", run, last=True)
+
+    def test_a_case_that_is_killed_leaves_the_device_to_the_next(self, device: Path,
+                                                                 monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(Attachment, "bind", lambda _self, _timeout_s: device.touch())
+        found = self.run(device, self.taken_and_killed(device), made("next", fine, last=True))
+        assert [judgement.verdict for judgement in found] == ["fail", "pass"]
+
+    def test_a_device_that_does_not_come_back_is_left_alone(self, device: Path,
+                                                            monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(Attachment, "bind", lambda _self, _timeout_s: os.kill(os.getpid(), signal.SIGKILL))
+        found = self.run(device, self.taken_and_killed(device), made("next", fine, last=True))
+        assert [judgement.verdict for judgement in found] == ["fail", "skip"]
+        assert found[1].reason == "made-up/killed left no node behind"
 
 
 class TestOops:
