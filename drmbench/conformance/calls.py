@@ -57,10 +57,13 @@ def mmap(hint: int, size_bytes: int, prot: int, flags: int, fd: int, offset: int
     return _address("mmap", lib.mmap(_pointer(hint), size_bytes, prot, flags, fd, offset))
 
 
-def reserve(size_bytes: int) -> int:
-    """Room in the address space that holds nothing: PROT_NONE, private, anonymous. Returns its address."""
+def reserve(size_bytes: int, *, at: int | None = None) -> int:
+    """Room in the address space that holds nothing: PROT_NONE, private, anonymous; in the place of what is `at`.
+
+    Returns its address.
+    """
     flags = constants.MAP_PRIVATE | constants.MAP_ANONYMOUS | lib.MAP_NORESERVE
-    return mmap(0, size_bytes, PROT_NONE, flags, -1, 0)
+    return mmap(at or 0, size_bytes, PROT_NONE, flags | (0 if at is None else MAP_FIXED), -1, 0)
 
 
 def munmap(address: int, size_bytes: int) -> None:

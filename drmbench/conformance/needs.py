@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from drmbench._native import ffi, lib
 from drmbench.conformance import calls
 from drmbench.conformance.attachment import Attachment
-from drmbench.conformance.case import Need
+from drmbench.conformance.case import Need, errno_of
 from drmbench.conformance.known import excluded
+from drmbench.conformance.sharing import NOT_OFFERED
 from drmbench.drivers.dumb import DumbBackend
 from drmbench.drivers.prime import PREFIX
 from drmbench.errors import DrmbenchError, errno_name
@@ -69,6 +70,15 @@ def _prime(subject: Subject) -> str:
     return ""
 
 
+def _prime_import(subject: Subject) -> str:
+    """No dma-buf is needed to ask: a driver that imports looks at the descriptor first."""
+    if not subject.is_drm:
+        return "there is no node to import on"
+    request = ffi.new("struct drm_prime_handle *", {"fd": -1})
+    number = errno_of(lambda: calls.ioctl(subject.fd, lib.DRM_IOCTL_PRIME_FD_TO_HANDLE, request))
+    return "" if number not in NOT_OFFERED else f"PRIME import: {errno_name(number or errno.EIO)}"
+
+
 def _remappable(subject: Subject) -> str:
     return "" if subject.backend.mappable_again else "the buffer is its mapping"
 
@@ -106,6 +116,7 @@ DESCRIPTOR = Need("descriptor", _descriptor)
 FAKE_OFFSET = Need("fake-offset", _fake_offset)
 OFFSET_BY_IOCTL = Need("offset-by-ioctl", _offset_by_ioctl)
 PRIME = Need("prime", _prime)
+PRIME_IMPORT = Need("prime-import", _prime_import)
 REMAPPABLE = Need("remappable", _remappable)
 WRITABLE = Need("writable", _writable)
 SECOND_PROCESS = Need("second-process", _second_process)
