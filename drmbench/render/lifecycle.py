@@ -72,7 +72,7 @@ def _finding(group: list[LifecycleResult], results: Sequence[LifecycleResult]) -
     if most is not least and whole:
         text += f"; {format_ratio(whole_ns(most) / whole)} with {most.live_buffers} alive"
         grown = _grown_most(least, most)
-        text += f", {grown[0]} {format_ratio(grown[1])}" if grown is not None else ""
+        text += f", {grown[0]} most: {format_ratio(grown[1])}" if grown is not None and grown[1] > 1 else ""
     return [text + "."]
 
 
