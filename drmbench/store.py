@@ -10,7 +10,7 @@ import stat
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import msgspec
 
@@ -18,10 +18,12 @@ from drmbench.errors import DrmbenchError, printable
 from drmbench.model import SCHEMA_VERSION, DeviceList, Report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 # What is saved: a document of the model, or one that is a plain dict already.
 Document = Report | DeviceList | dict[str, object]
+
+S = TypeVar("S", bound=msgspec.Struct)
 
 _RESERVED_BYTES = 64 * 1024
 _MOST_BITS = 64
@@ -90,24 +92,26 @@ class Destination:
 
     def save(self, document: Document) -> None:
         """Write the document. Raises DrmbenchError; the old file is then still there."""
-        self._write(encode(document))
+        self.save_pieces([encode(document)])
 
     def save_text(self, text: str) -> None:
         """Write something that is no document, likewise."""
-        self._write(text.encode())
+        self.save_pieces([text.encode()])
 
     def save_bytes(self, data: bytes) -> None:
         """Write something that is no text either, likewise."""
-        self._write(data)
+        self.save_pieces([data])
 
-    def _write(self, data: bytes) -> None:
+    def save_pieces(self, pieces: Iterable[bytes]) -> None:
+        """Write something that is never whole in memory, likewise."""
         try:
             if self._temporary is None:
-                Path(self._real).write_bytes(data)
+                with open(self._real, "wb") as file:
+                    file.writelines(pieces)
                 return
             with open(self._temporary, "wb") as file:
                 os.fchmod(file.fileno(), self._mode())
-                file.write(data)
+                file.writelines(pieces)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(self._temporary, self._real)
@@ -144,8 +148,12 @@ class StandardOutput:
 
     def save_bytes(self, data: bytes) -> None:
         """Print what is no text."""
+        self.save_pieces([data])
+
+    def save_pieces(self, pieces: Iterable[bytes]) -> None:
+        """Print what is never whole in memory."""
         sys.stdout.flush()
-        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.writelines(pieces)
         sys.stdout.buffer.flush()
 
 
@@ -171,16 +179,28 @@ def decode(data: bytes, name: str) -> Report:
 
     Raises DrmbenchError.
     """
-    try:
+    with _refusing_nonsense(name):
         version = msgspec.json.decode(data, type=_Versioned).schema_version
         if version > SCHEMA_VERSION:
             raise DrmbenchError(name, "read", reason=f"its schema_version is {version}, this drmbench knows "
                                 f"{SCHEMA_VERSION}", remedy="use a newer drmbench")
         report: Report = msgspec.convert(_cleaned(msgspec.json.decode(data)), type=Report)
+    return report
+
+
+def checked(data: bytes, cls: type[S], name: str) -> S:
+    """A part of a report, likewise. Raises DrmbenchError."""
+    with _refusing_nonsense(name):
+        return msgspec.convert(_cleaned(msgspec.json.decode(data)), type=cls)
+
+
+@contextlib.contextmanager
+def _refusing_nonsense(name: str) -> Iterator[None]:
+    try:
+        yield
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise DrmbenchError(name, "read", reason=f"this is no drmbench report: {error}",
                             remedy="drmbench schema prints what one looks like") from None
-    return report
 
 
 class _Versioned(msgspec.Struct):

@@ -27,6 +27,8 @@ formats|program groff|groff-base|groff|groff|groff|reads the man pages
 formats|program mandoc|mandoc|mandoc|mandoc|mandoc|likewise
 browser|program chromium|chromium|chromium|chromium|chromium|opens the pages that drmbench writes
 browser|program chromedriver|chromium-driver|chromedriver|-|chromedriver|tells the browser what to do
+fleet|program sshd|openssh-server|openssh-server|openssh|openssh-server|reaches the boards of the fleet's tests
+fleet|program ssh|openssh-client|openssh-clients|openssh|openssh-clients|reaches boards
 arm64|program qemu-system-aarch64|qemu-system-arm|qemu-system-aarch64-core|qemu-system-aarch64|qemu-arm|the arm64 machine
 arm64|program dtc|device-tree-compiler|dtc|dtc|dtc|adds kirin to its device tree
 arm64|program aarch64-linux-gnu-gcc|gcc-aarch64-linux-gnu|gcc-aarch64-linux-gnu|aarch64-linux-gnu-gcc|cross-aarch64-gcc14|compiles the extension and a module for it

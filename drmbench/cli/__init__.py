@@ -34,6 +34,7 @@ COMMANDS = {
     "compare": ("drmbench.cli.compare", "Tell what changed between saved reports, or devices measured live."),
     "show": ("drmbench.cli.show", "Print a saved JSON report again."),
     "schema": ("drmbench.cli.schema", "Print the JSON Schema of the reports."),
+    "fleet": ("drmbench.cli.fleet", "Measure on many boards of a labgrid lab."),
     "vm": ("drmbench.cli.vm", "Run any of this on real DRM drivers in a virtual machine."),
 }
 

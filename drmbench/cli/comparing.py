@@ -11,7 +11,8 @@ import click
 from drmbench.comparison.compare import Asked, Side, compare
 from drmbench.comparison.conditions import parse
 from drmbench.comparison.judge import Rule
-from drmbench.errors import EXIT_CANNOT_TEST, EXIT_OK, EXIT_REGRESSION, UsageError
+from drmbench.errors import EXIT_CANNOT_TEST, EXIT_OK, EXIT_REGRESSION, DrmbenchError, UsageError
+from drmbench.model import FleetReport
 from drmbench.render import FORMATS
 from drmbench.saved_baselines import load_named
 from drmbench.store import destination
@@ -36,10 +37,22 @@ def asked_for(noise_percent: float, fail_if: Sequence[str], across: str | None, 
 
 def sides_of(paths: Sequence[str]) -> list[Side]:
     """BASE and each NEW, read. Raises UsageError for less than two, DrmbenchError."""
-    if len(paths) < 2:
-        raise UsageError("compare", "FILE", reason=f"{len(paths) or 'no'} report{'' if len(paths) == 1 else 's'} given",
+    sides = [side for path in paths for side in _sides_in(path)]
+    if len(sides) < 2:
+        raise UsageError("compare", "FILE", reason=f"{len(sides) or 'no'} report{'' if len(sides) == 1 else 's'} given",
                          remedy="drmbench compare BASE NEW, or --live with two devices")
-    return [Side.of(path, load_named(path)) for path in paths]
+    return sides
+
+
+def _sides_in(path: str) -> list[Side]:
+    """The report, or that of each board of a fleet."""
+    report = load_named(path)
+    if not isinstance(report, FleetReport):
+        return [Side.of(path, report)]
+    found = [Side.of(f"{path}:{board.place}", board.report) for board in report.boards if board.report is not None]
+    if not found:
+        raise DrmbenchError(path, "compare", reason="no board of it has a report", remedy="fleet run --resume")
+    return found
 
 
 def compare_and_report(sides: Sequence[Side], asked: Asked, json_path: str | None, format_name: str, *,

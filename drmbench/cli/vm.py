@@ -54,6 +54,27 @@ def run(kernel: str, devices: tuple[str, ...], arch: str, cpu_model: str, cpus: 
 
 
 @command.command()
+@click.option("--port", type=click.IntRange(1, 65535), required=True, metavar="PORT", help="Of 127.0.0.1, for SSH.")
+@click.option("--authorized-key", "key", type=click.Path(path_type=Path), required=True, metavar="FILE",
+              help="Public key that may log in as root.")
+@click.option("--kernel", default="debian-6.1", show_default=True, metavar="KERNEL", help="As for vm run.")
+@click.option("--device", "devices", multiple=True, metavar="NAME", help="Driver to load; may be repeated.")
+@click.option("--timeout", "timeout_s", type=click.FloatRange(min=1), default=3600.0, show_default=True,
+              metavar="S", help="Seconds until the machine is ended.")
+def board(port: int, key: Path, kernel: str, devices: tuple[str, ...], timeout_s: float) -> int:
+    """Be a board: a virtual machine with an SSH server, until Ctrl-C.
+
+    drmbench is on its PATH. Make a labgrid place of it with a NetworkService of
+    address 127.0.0.1, this port and username root.
+    """
+    from drmbench.vm.board import MODULES, board_command, network_options  # noqa: PLC0415 (--help needs none of it)
+    from drmbench.vm.lab import Request, run_command  # noqa: PLC0415
+
+    return run_command(Request(board_command(key), kernel, devices, timeout_s=timeout_s,
+                               qemu=tuple(network_options(port)), modules=MODULES))
+
+
+@command.command()
 @click.argument("kernels", nargs=-1, metavar="[KERNEL]...")
 @click.option("--kernel", "more", multiple=True, metavar="KERNEL", hidden=True)
 @click.option("--all", "everything", is_flag=True, help="Fetch every Debian kernel of the lab.")

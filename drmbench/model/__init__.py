@@ -93,6 +93,16 @@ from drmbench.model.fault_latency import (
     PerRun,
     TouchPass,
 )
+from drmbench.model.fleet import (
+    Board,
+    BoardReport,
+    BoardState,
+    FleetDifference,
+    FleetGroup,
+    FleetParameters,
+    FleetReport,
+    FleetValue,
+)
 from drmbench.model.lifecycle import (
     LIFE_OPERATIONS,
     LifecycleReport,
@@ -141,6 +151,7 @@ Report = (
     | TraceReport | ScaleReport | CompareReport
     | BandwidthReport
     | LifecycleReport
+    | FleetReport
 )
 
 __all__ = [
@@ -157,6 +168,9 @@ __all__ = [
     "BandwidthPass",
     "BandwidthReport",
     "BandwidthResult",
+    "Board",
+    "BoardReport",
+    "BoardState",
     "Caching",
     "CachingMode",
     "CaseVerdict",
@@ -194,6 +208,11 @@ __all__ = [
     "FaultLatencyResult",
     "FaultRun",
     "Finding",
+    "FleetDifference",
+    "FleetGroup",
+    "FleetParameters",
+    "FleetReport",
+    "FleetValue",
     "ForkedChild",
     "FunctionChange",
     "GeometricMean",

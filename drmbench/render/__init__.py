@@ -13,6 +13,7 @@ from drmbench.model import (
     DoctorReport,
     ExplainReport,
     FaultLatencyReport,
+    FleetReport,
     LifecycleReport,
     ScaleReport,
     StressReport,
@@ -26,6 +27,7 @@ from drmbench.render.csv_rows import render_csv
 from drmbench.render.doctor import doctor_document
 from drmbench.render.explain import explain_document
 from drmbench.render.fault_latency import fault_latency_document
+from drmbench.render.fleet import fleet_document
 from drmbench.render.igt import IgtLog
 from drmbench.render.junit import render_junit
 from drmbench.render.ktap import Ktap
@@ -58,6 +60,7 @@ _DOCUMENTS: dict[type[Report], Callable[[Any], Document]] = {
     ExplainReport: explain_document,
     LifecycleReport: lifecycle_document,
     ScaleReport: scale_document,
+    FleetReport: fleet_document,
     StressReport: stress_document,
     TraceReport: trace_document,
     VerifyReport: verify_document,

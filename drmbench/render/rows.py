@@ -14,6 +14,7 @@ from drmbench.model import (
     BandwidthReport,
     ComparePopulateReport,
     CompareReport,
+    FleetReport,
     LifecycleReport,
     ScaleReport,
 )
@@ -86,12 +87,19 @@ def _row_an_operation(report: Report) -> Iterator[Row]:
             yield {**row, **dict(flat(each))}
 
 
+def _row_a_board_s_result(report: FleetReport) -> Iterator[Row]:
+    for board in report.boards:
+        if board.report is not None:
+            yield from ({"place": board.place, **row} for row in rows_of(board.report))
+
+
 OWN_ROWS: dict[type, Callable[[Any], Iterator[Row]]] = {
     ComparePopulateReport: _row_a_strategy,
     ScaleReport: _row_a_point,
     CompareReport: _row_a_quantity,
     BandwidthReport: _row_a_pass,
     LifecycleReport: _row_an_operation,
+    FleetReport: _row_a_board_s_result,
 }
 
 

@@ -35,7 +35,10 @@ _LEAST_MEMORY_BYTES = 256 << 20
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What `vm run` was asked for; memory as text ("2GiB"), the limit in seconds."""
+    """What `vm run` was asked for; memory as text ("2GiB"), the limit in seconds.
+
+    qemu, modules  more options of it, and modules that COMMAND itself will load
+    """
 
     command: tuple[str, ...]
     kernel: str
@@ -46,6 +49,8 @@ class Request:
     shares: tuple[Path, ...] = ()
     arch: str = "amd64"
     cpu_model: str = ""
+    qemu: tuple[str, ...] = ()
+    modules: tuple[str, ...] = ()
 
 
 def run_command(request: Request) -> int:
@@ -66,10 +71,11 @@ def run_command(request: Request) -> int:
     kernel = resolve(request.kernel)
     require("qemu-system-x86_64", "busybox", "modprobe", "depmod", "file", "strings", "bash")
     vng = find_vng()
-    if kernel is None or _is_outdated(request.kernel, kernel, devices):
+    incomplete = kernel is not None and _is_incomplete(request, kernel)
+    if kernel is None or incomplete or _is_outdated(request.kernel, kernel, devices):
         from drmbench.vm.fetch import fetch  # noqa: PLC0415 (needed once in the life of a cache)
 
-        fetch(request.kernel)
+        fetch(request.kernel, again=incomplete)
         kernel = resolve(request.kernel)
     if kernel is None:
         raise DrmbenchError("vm", f"kernel {request.kernel}", reason="the fetch left no usable kernel",
@@ -103,6 +109,11 @@ def _is_outdated(name: str, kernel: BootKernel, devices: tuple[LabDevice, ...]) 
     """Whether `devices` need modules that this drmbench would build differently from those in the cache."""
     return (find_recipe(name) is not None and any(device.built for device in devices)
             and not kmod.is_current(kernel.tree))
+
+
+def _is_incomplete(request: Request, kernel: BootKernel) -> bool:
+    """Whether an entry of the cache was made when fewer of the kernel's modules were kept."""
+    return find_recipe(request.kernel) is not None and not all(has_module(kernel, name) for name in request.modules)
 
 
 def with_modules(kernel: BootKernel, devices: tuple[LabDevice, ...], *, required: bool) -> tuple[LabDevice, ...]:
@@ -148,7 +159,7 @@ def _machine(request: Request, kernel: BootKernel, devices: tuple[LabDevice, ...
     return Machine(
         kernel=kernel_argument(kernel, scratch / "kernel"), accelerator=accelerator, cpus=request.cpus,
         memory_bytes=memory_bytes,
-        qemu=tuple(qemu_options(devices, scratch)), cmdline=tuple(kernel_options(devices)),
+        qemu=(*qemu_options(devices, scratch), *request.qemu), cmdline=tuple(kernel_options(devices)),
         exchange=scratch / "exchange", fast_path=scratch / "init", shares=tuple(shares),
     )
 

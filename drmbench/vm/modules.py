@@ -16,8 +16,8 @@ _NEEDED = (
     "arch/", "crypto/", "lib/", "mm/", "virt/",
     "drivers/base/", "drivers/block/loop", "drivers/block/virtio_blk", "drivers/char/hw_random/virtio-rng",
     "drivers/char/virtio_console", "drivers/clk/", "drivers/devfreq/", "drivers/dma-buf/", "drivers/gpio/",
-    "drivers/gpu/", "drivers/i2c/algos/", "drivers/pwm/", "drivers/regulator/", "drivers/spi/", "drivers/video/",
-    "drivers/virtio/", "drivers/watchdog/i6300esb",
+    "drivers/gpu/", "drivers/i2c/algos/", "drivers/net/virtio_net", "drivers/pwm/", "drivers/regulator/",
+    "drivers/spi/", "drivers/video/", "drivers/virtio/", "drivers/watchdog/i6300esb",
     "fs/9p/", "fs/binfmt_misc", "fs/configfs/", "fs/fuse/", "fs/overlayfs/", "net/9p/",
 )
 # Drivers of GPUs that QEMU has not: most of what is in drivers/gpu.

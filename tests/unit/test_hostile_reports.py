@@ -15,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up_cases import ENDING, KNOWN
+from made_up_fleet import a_fleet
 from made_up_runs import a_comparison
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from rich.cells import cell_len
@@ -41,6 +42,7 @@ SAMPLES: dict[str, tuple[str, ...] | model.Report] = {
     "doctor": ("--cpu", "0"),
     "trace": a_report(),
     "compare": a_comparison(),
+    "fleet": a_fleet(),
 }
 HOSTILE_TEXTS = ["", " ", "\x1b[2J\x07", "\x9b31m", "a\nb\rc", "x" * 300, "\N{GRINNING FACE}" * 60, "\u202e", "\ufeff",
                  "#", "|<>&]]>", "\u0301" * 40, "-", "1e5", "None", "\x00"]
