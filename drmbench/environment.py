@@ -14,10 +14,11 @@ from drmbench.errors import one_line
 from drmbench.kernel_files import THIS_MACHINE, KernelFiles, Unreadable
 from drmbench.model import Environment
 
+_EMULATOR = "qemu-tcg"
 _HYPERVISORS = {
     "": "none",
     "KVMKVMKVM": "kvm",
-    "TCGTCGTCGTCG": "qemu-tcg",
+    "TCGTCGTCGTCG": _EMULATOR,
     "Microsoft Hv": "hyper-v",
     "VMwareVMware": "vmware",
     "XenVMMXenVMM": "xen",
@@ -57,7 +58,7 @@ def _cpu_model(files: KernelFiles) -> str:
 def _virtualization(files: KernelFiles, signature: str) -> str:
     accelerator = os.environ.get("DRMBENCH_VM_ACCEL_USED", "")
     if signature == "" and accelerator == "tcg":
-        return "qemu-tcg"
+        return _EMULATOR
     if signature == "" and "QEMU" in _read(files, "/sys/class/dmi/id/sys_vendor"):
         return "qemu"
     return _HYPERVISORS.get(signature, one_line(signature))
@@ -67,6 +68,11 @@ def memory_available_bytes() -> int | None:
     """MemAvailable of /proc/meminfo, or None where the kernel does not say."""
     match = re.search(r"MemAvailable:\s*(\d+) kB", _read(THIS_MACHINE, "/proc/meminfo"))
     return int(match[1]) * 1024 if match else None
+
+
+def cpu_is_emulated(files: KernelFiles = THIS_MACHINE) -> bool:
+    """Whether instructions are emulated in software, so that times mean little."""
+    return _virtualization(files, native.hypervisor_signature()) == _EMULATOR
 
 
 def describe_environment(cpu: int | None, files: KernelFiles = THIS_MACHINE) -> Environment:
@@ -81,7 +87,7 @@ def describe_environment(cpu: int | None, files: KernelFiles = THIS_MACHINE) -> 
         cpu_model=_cpu_model(files),
         page_size_bytes=os.sysconf("SC_PAGE_SIZE"),
         virtualization=virtualization,
-        emulated=virtualization == "qemu-tcg",
+        emulated=virtualization == _EMULATOR,
         thp=_chosen(files, f"{_THP}/enabled"),
         thp_shmem=_chosen(files, f"{_THP}/shmem_enabled"),
         governor=governor or "none",

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import errno
+import random
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
@@ -11,6 +13,7 @@ from drmbench import caveats
 from drmbench.buffer import PAGE_BYTES, TooLargeError
 from drmbench.environment import memory_available_bytes
 from drmbench.errors import DrmbenchError
+from drmbench.repetition import Plan, forget
 from drmbench.units import format_bytes
 
 if TYPE_CHECKING:
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
     from drmbench.doctor.measured import Watch
     from drmbench.model import Access, Caveat, Layout, Phase
+    from drmbench.repetition import Asked, Stopped
     from drmbench.targets import Target
 
 DEFAULT_SIZE_BYTES = 64 << 20
@@ -42,6 +46,9 @@ class Progress(Protocol):
     def start(self, total_runs: int) -> None:
         """So many calls of advance() will follow."""
 
+    def extend(self, runs: int) -> None:
+        """So many calls of advance() more than was said."""
+
     def now(self, text: str) -> None:
         """What happens now."""
 
@@ -51,17 +58,20 @@ class Progress(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What the measuring commands take; `size_bytes` None is `default_size_bytes`, halved until it fits."""
+    """What the measuring commands take; `size_bytes` None is `default_size_bytes`, halved until it fits.
+
+    `repeats` says how often; a command without it makes exactly `runs` runs, and discards none before.
+    """
 
     devices: tuple[str, ...]
     buffer: str | None
     size_bytes: int | None
     accesses: tuple[Access, ...]
     order: str
-    runs: int
     cpu: int | None
     seed: int
     baseline: bool
+    runs: int = 1
     phases: tuple[Phase, ...] = ()
     strategies: tuple[str, ...] = ()
     operations: tuple[str, ...] = ()
@@ -75,6 +85,7 @@ class Options:
     processes: tuple[int, ...] = ()
     size_sweep: tuple[int, ...] = ()
     floor: tuple[str, ...] = ("anon", "memfd")
+    repeats: Asked | None = None
 
     @property
     def pinned(self) -> bool:
@@ -97,19 +108,50 @@ class Measurement(Generic[S]):
     notes: list[Caveat] = field(default_factory=list)
     interrupted: bool = False
     watch: Watch | None = None
+    plan: Plan | None = None
+    rounds: int = 0
+    elapsed_s: float = 0.0
+    stopped: Stopped = "runs"
 
     def run(self, pairs: Sequence[tuple[Target, str]]) -> None:
-        """Prepare every (target, buffer kind), then sample them in turn; Ctrl-C keeps what is finished."""
-        self.progress.start(len(pairs) * len(self.options.accesses) * (self.options.runs + 1))
+        """Prepare every (target, buffer kind), then sample them in turn; Ctrl-C keeps what is finished.
+
+        The plan says how often; without one it is Options.runs times and without a warm-up.
+        """
+        plan = self.plan or Plan(self.options.runs)
+        series = len(pairs) * len(self.options.accesses)
+        self.progress.start(series * (1 + plan.warm_up + plan.fewest))
         try:
             for target, kind in pairs:
                 for access in self.options.accesses:
                     self._prepare(target, kind, access)
-            for _run in range(self.options.runs):
-                for series in tuple(self.series):
-                    self._sample(series)
+            self._repeat(plan)
         except KeyboardInterrupt:
             self.interrupted = True
+            self.stopped = "interrupted"
+
+    def _repeat(self, plan: Plan) -> None:
+        """Rounds of all series, each in a new random order, so that no drift of the machine favours one of them."""
+        order = random.Random(self.options.seed)  # noqa: S311 (no secret)
+        for _run in range(plan.warm_up):
+            self._round(order)
+        for series in self.series:
+            forget(series)
+        began = time.monotonic()
+        while self.series:
+            stopped = plan.enough(self.series, self.rounds, self.elapsed_s)
+            if stopped is not None:
+                self.stopped = stopped
+                return
+            if self.rounds >= plan.fewest:
+                self.progress.extend(len(self.series))
+            self._round(order)
+            self.rounds += 1
+            self.elapsed_s = time.monotonic() - began
+
+    def _round(self, order: random.Random) -> None:
+        for series in order.sample(self.series, len(self.series)):
+            self._sample(series)
 
     def _prepare(self, target: Target, kind: str, access: Access) -> None:
         self.progress.now(f"{target.label}: preparing ({access})")

@@ -10,6 +10,8 @@ from msgspec import structs
 
 from drmbench.buffer import PAGE_BYTES
 from drmbench.errors import errno_name
+from drmbench.inference.intervals import median_interval
+from drmbench.inference.outliers import outliers
 from drmbench.model import (
     QUANTILE_STEPS,
     STAGES,
@@ -22,6 +24,8 @@ from drmbench.model import (
     PerRun,
     PerStage,
     Phase,
+    RunOutlier,
+    Spread,
     StrategyFaults,
     StrategyResult,
     TargetInfo,
@@ -107,7 +111,17 @@ def _fault_result(series: FaultSeries, phase: Phase, done: PhaseSeries, clock: C
         private_mapping=done.expected.private_mapping,
         address=done.expected.address,
         per_run=_per_run(done.runs, scale),
+        spread=spread_of([run.stages["touch"].ns / pages for run in done.runs]),
     )
+
+
+def spread_of(values: Sequence[float]) -> Spread | None:
+    """How well the median of these runs is known, None without any; needs numpy only."""
+    interval = median_interval(values)
+    if interval is None:
+        return None
+    found = [RunOutlier(outlier.run, outlier.value, outlier.grade) for outlier in outliers(values)]
+    return Spread(interval.low, interval.high, interval.reach_percent, found)
 
 
 def _per_run(runs: Sequence[PhaseRun], scale: TickScale) -> PerRun:
@@ -207,6 +221,7 @@ def _strategy_result(
         ratio_to_lazy_max=most,
         total_ns_runs=[run.total_ns for run in runs],
         stages_ns_runs={name: [getattr(run, name).ns for run in runs] for name in ("mmap", "populate", "touch")},
+        spread=spread_of([run.total_ns for run in runs]),
     )
 
 

@@ -12,7 +12,7 @@ from msgspec import structs
 from drmbench import caveats
 from drmbench.calibration import calibrate, pin
 from drmbench.doctor.measured import Watch
-from drmbench.environment import describe_environment, simulation_of
+from drmbench.environment import cpu_is_emulated, describe_environment, simulation_of
 from drmbench.errors import DrmbenchError
 from drmbench.measurement import Measurement, Options, Progress, Series
 from drmbench.measuring_lock import only_one_measurement
@@ -25,8 +25,10 @@ from drmbench.model import (
     FaultLatencyReport,
     FaultLatencyResult,
     Parameters,
+    Repetition,
 )
 from drmbench.oracle import explain_objections, mechanism_of, objections, populate_objections
+from drmbench.repetition import plan
 from drmbench.results import explain_results, fault_results, populate_results
 from drmbench.targets import find_targets, select_kinds
 from drmbench.workloads.explain import ExplainSeries
@@ -91,9 +93,13 @@ class Job(Generic[S, R]):
             measurement.notes += self.remarks(series, found, clock, environment)
         notes = _notes(measurement, results, environment, clock)
         notes += self.remarks_on_all(environment, results)
+        repetition = _repetition(measurement)
+        notes += caveats.about_repetition(repetition, results)
         report = self.report(
-            SCHEMA_VERSION, environment, _parameters(options), results, caveats.without_repeats(notes),
+            SCHEMA_VERSION, environment, _parameters(measurement), results, caveats.without_repeats(notes),
         )
+        if isinstance(report, FaultLatencyReport | ComparePopulateReport):
+            report = structs.replace(report, repetition=repetition)
         return Outcome(report, measurement.failures, measurement.interrupted)
 
 
@@ -165,11 +171,24 @@ def _measure(
     measurement = Measurement(options, progress, lambda *what: make(options, *what))
     measurement.notes += [caveats.not_measured(error) for error in unusable]
     measurement.watch = Watch(targets)
+    if options.repeats is not None:
+        measurement.plan = plan(options.repeats, emulated=cpu_is_emulated())
     with only_one_measurement():
         pin(options.cpu)
         clock = calibrate()
         measurement.run(pairs)
     return measurement, clock
+
+
+def _repetition(measurement: Measurement[S]) -> Repetition:
+    chosen = measurement.plan
+    sought = chosen is not None and chosen.precision_percent is not None
+    return Repetition(
+        warm_up=chosen.warm_up if chosen is not None else 0, runs=measurement.rounds, stopped=measurement.stopped,
+        elapsed_s=round(measurement.elapsed_s, 3),
+        precision_percent=chosen.precision_percent if chosen is not None else None,
+        time_budget_s=chosen.time_budget_s if chosen is not None and sought else None,
+    )
 
 
 def _about_series(
@@ -215,11 +234,13 @@ def _notes(
     return notes
 
 
-def _parameters(options: Options) -> Parameters:
+def _parameters(measurement: Measurement[S]) -> Parameters:
+    options = measurement.options
+    runs = options.runs if measurement.plan is None else measurement.plan.fewest
     return Parameters(
         devices=list(options.devices), buffer=options.buffer,
         size_bytes=options.size_bytes or options.default_size_bytes, access=list(options.accesses),
-        order=options.order, runs=options.runs, seed=options.seed, cpu=options.cpu,
+        order=options.order, runs=runs, seed=options.seed, cpu=options.cpu,
         phases=list(options.phases), strategies=list(options.strategies),
         layouts=list(options.layouts), threads=list(options.threads), processes=list(options.processes),
         size_sweep=list(options.size_sweep),

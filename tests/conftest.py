@@ -36,6 +36,9 @@ def drmbench(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch)
     """Run a drmbench command line as the program does, errors and exit status included."""
     for variable in ("DRMBENCH_DEVICE", "IGT_DEVICE", "DRMBENCH_CLOCK"):
         monkeypatch.delenv(variable, raising=False)
+    # Tests that say nothing of the number of runs are not about it.
+    monkeypatch.setattr("drmbench.repetition.DEFAULT_TIME_BUDGET_S", 0.2)
+    monkeypatch.setattr("drmbench.repetition.FEWEST_RUNS", 5)
 
     def run(*arguments: str) -> Ran:
         capfd.readouterr()

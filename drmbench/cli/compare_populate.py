@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import click
 
-from drmbench.cli.options import accesses, measuring_options, output_options, picture_options
+from drmbench.cli.options import accesses, asked_repeats, measuring_options, output_options, picture_options
 from drmbench.cli.options import strategies as strategy_names
 
 
@@ -16,8 +16,9 @@ from drmbench.cli.options import strategies as strategy_names
 @picture_options
 @output_options()
 def command(
-    devices: tuple[str, ...], buffer: str | None, size_bytes: int | None, access: str, order: str, runs: int,
-    cpu: int | None, seed: int, no_baseline: bool, strategies: tuple[str, ...], json_path: str | None,
+    devices: tuple[str, ...], buffer: str | None, size_bytes: int | None, access: str, order: str,
+    runs: int | None, precision_percent: float | None, time_budget_s: float | None, warm_up: int, cpu: int | None,
+    seed: int, no_baseline: bool, save_baseline: str | None, strategies: tuple[str, ...], json_path: str | None,
     format_name: str, html_path: str | None, svg: str | None,
 ) -> int:
     """Prove which populate strategies did anything.
@@ -29,9 +30,11 @@ def command(
     from drmbench.runner import run_compare_populate  # noqa: PLC0415
 
     options = Options(
-        devices=devices, buffer=buffer, size_bytes=size_bytes, accesses=accesses(access), order=order, runs=runs,
-        cpu=cpu, seed=seed, baseline=not no_baseline, strategies=strategies,
+        devices=devices, buffer=buffer, size_bytes=size_bytes, accesses=accesses(access), order=order,
+        repeats=asked_repeats(runs, precision_percent, time_budget_s, warm_up), cpu=cpu, seed=seed,
+        baseline=not no_baseline, strategies=strategies,
     )
     return measure_and_report(
         run_compare_populate, options, json_path, format_name, html_path=html_path, svg=svg,
+        save_baseline=save_baseline,
     )

@@ -5,7 +5,14 @@ from __future__ import annotations
 
 import click
 
-from drmbench.cli.options import accesses, measuring_options, output_options, picture_options, plot_option
+from drmbench.cli.options import (
+    accesses,
+    asked_repeats,
+    measuring_options,
+    output_options,
+    picture_options,
+    plot_option,
+)
 
 
 @click.command(name="fault-latency")
@@ -17,8 +24,9 @@ from drmbench.cli.options import accesses, measuring_options, output_options, pi
 @plot_option
 @output_options()
 def command(
-    devices: tuple[str, ...], buffer: str | None, size_bytes: int | None, access: str, order: str, runs: int,
-    cpu: int | None, seed: int, no_baseline: bool, phase: str, histogram: bool, json_path: str | None,
+    devices: tuple[str, ...], buffer: str | None, size_bytes: int | None, access: str, order: str,
+    runs: int | None, precision_percent: float | None, time_budget_s: float | None, warm_up: int, cpu: int | None,
+    seed: int, no_baseline: bool, save_baseline: str | None, phase: str, histogram: bool, json_path: str | None,
     format_name: str, html_path: str | None, svg: str | None,
     plot: str | None,
 ) -> int:
@@ -31,11 +39,12 @@ def command(
     from drmbench.runner import run_fault_latency  # noqa: PLC0415
 
     options = Options(
-        devices=devices, buffer=buffer, size_bytes=size_bytes, accesses=accesses(access), order=order, runs=runs,
-        cpu=cpu, seed=seed, baseline=not no_baseline,
+        devices=devices, buffer=buffer, size_bytes=size_bytes, accesses=accesses(access), order=order,
+        repeats=asked_repeats(runs, precision_percent, time_budget_s, warm_up), cpu=cpu, seed=seed,
+        baseline=not no_baseline,
         phases=tuple(p for p in ("cold", "warm") if phase in {p, "both"}),
     )
     return measure_and_report(
         run_fault_latency, options, json_path, format_name, histogram=histogram, html_path=html_path, svg=svg,
-        plot=plot,
+        plot=plot, save_baseline=save_baseline,
     )

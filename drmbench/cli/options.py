@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from drmbench.model import Access
+    from drmbench.repetition import Asked
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -151,15 +152,51 @@ def repeating_options(seed_help: str) -> Callable[[F], F]:
     return decorate
 
 
+def repeat_options(command: F) -> F:
+    """--runs, --precision, --time-budget, --warm-up: how often to measure; asked_repeats() takes them."""
+    for option in reversed((
+        click.option("--runs", type=click.IntRange(1, 100_000), metavar="N",
+                     help="Exactly N runs, each on fresh buffers, targets taking turns; with one of the next two: at "
+                          "least N.  [default: 10 and more, 5 on an emulated CPU]"),
+        click.option("--precision", "precision_percent", type=percent, metavar="PERCENT",
+                     help="Repeat until each median is known so well (95 % interval).  [default: 2%]"),
+        click.option("--time-budget", "time_budget_s", type=click.FloatRange(0, 86_400), metavar="SECONDS",
+                     help="Repeat no longer than this.  [default: 10]"),
+        click.option("--warm-up", type=click.IntRange(0, 1000), default=1, show_default=True, metavar="N",
+                     help="Runs that are made before and discarded."),
+    )):
+        command = option(command)
+    return command
+
+
+def asked_repeats(runs: int | None, precision_percent: float | None, time_budget_s: float | None, warm_up: int,
+                  ) -> Asked:
+    """What repeat_options() took."""
+    from drmbench.repetition import Asked  # noqa: PLC0415 (brings numpy)
+
+    return Asked(runs, precision_percent, time_budget_s, warm_up)
+
+
+def save_baseline_option(command: F) -> F:
+    """--save-baseline."""
+    return click.option("--save-baseline", metavar="NAME",
+                        help="Keep the report under this name: drmbench compare baseline:NAME ...")(command)
+
+
 def measuring_options(command: F) -> F:
-    """--device, --buffer, --size, --access, --order, --runs, --cpu, --seed, --no-baseline."""
+    """--device, --buffer, --size, --access, --order, repeat_options, --cpu, --seed, --no-baseline, --save-baseline."""
     for option in reversed((
         subject_options("Default: 64MiB, halved until it fits the device."),
         click.option("--access", type=click.Choice([*ACCESSES, "all"]), default="write", show_default=True,
                      help="How pages are touched."),
         click.option("--order", type=_order, default="sequential", show_default=True,
                      metavar="ORDER", help="sequential, reverse, random or stride:N (pages)."),
-        repeating_options("For --order random."),
+        repeat_options,
+        click.option("--cpu", type=click.IntRange(0), help="Measure on this CPU only."),
+        click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True,
+                     help="For --order random, and the order in which targets take turns."),
+        click.option("--no-baseline", is_flag=True, help="Leave out anon and memfd, the floor to compare with."),
+        save_baseline_option,
     )):
         command = option(command)
     return command

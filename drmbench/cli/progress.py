@@ -45,6 +45,10 @@ class ProgressOnStderr:
         """So many calls of advance() will follow."""
         self._total = total_runs
 
+    def extend(self, runs: int) -> None:
+        """So many calls of advance() more than was said."""
+        self._total += runs
+
     def now(self, text: str) -> None:
         """What happens now."""
         elapsed = time.monotonic() - self._started
@@ -74,4 +78,4 @@ class ProgressOnStderr:
             self._task = self._bar.add_task(text, total=self._total)
             self._bar.start()
         if self._task is not None:
-            self._bar.update(self._task, completed=self._done, description=text, refresh=True)
+            self._bar.update(self._task, completed=self._done, total=self._total, description=text, refresh=True)

@@ -12,6 +12,7 @@ from drmbench.cli.pages import page_files, takes_stdout
 from drmbench.cli.progress import ProgressOnStderr
 from drmbench.errors import EXIT_ERROR, EXIT_OK
 from drmbench.render import FORMATS
+from drmbench.saved_baselines import path_to_save
 from drmbench.store import destination
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ Asked = TypeVar("Asked")  # the options of a command
 def measure_and_report(
     run: Callable[[Asked, Progress], Outcome], options: Asked, json_path: str | None, format_name: str,
     *, histogram: bool = False, html_path: str | None = None, svg: str | None = None,
-    plot: str | None = None,
+    plot: str | None = None, save_baseline: str | None = None,
 ) -> int:
     """Measure, print, save, and say what is missing; returns the exit status.
 
@@ -38,12 +39,15 @@ def measure_and_report(
     with contextlib.ExitStack() as stack:
         write_pages = stack.enter_context(page_files(html_path, svg, plot))
         file = stack.enter_context(destination(json_path)) if json_path is not None else None
+        kept = stack.enter_context(destination(path_to_save(save_baseline))) if save_baseline is not None else None
         with ProgressOnStderr() as progress:
             outcome = run(options, progress)
         if printed:
             click.echo(FORMATS[format_name](outcome.report, histogram), nl=False)
         if file is not None:
             file.save(outcome.report)
+        if kept is not None and not outcome.interrupted:
+            kept.save(outcome.report)
         write_pages(outcome.report)
     for failure in outcome.failures:
         click.echo(f"drmbench: {failure}", err=True)

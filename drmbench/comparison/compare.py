@@ -12,7 +12,7 @@ from drmbench.comparison.judge import Rule, Tested, compare_counts, conclude, te
 from drmbench.comparison.kinds import command_of, subjects_of
 from drmbench.comparison.matching import describe, match
 from drmbench.errors import DrmbenchError
-from drmbench.inference.intervals import geometric_mean, resampled_ratios
+from drmbench.inference.intervals import geometric_mean
 from drmbench.inference.rank_test import adjusted
 from drmbench.model import (
     SCHEMA_VERSION,
@@ -70,7 +70,6 @@ class _Pair:
     new: Subject
     counts: list[CountComparison]
     tested: list[Tested]
-    first_stream: int
 
 
 def compare(sides: Sequence[Side], asked: Asked) -> CompareReport:
@@ -131,8 +130,7 @@ def _pair(side: int, base: Subject, new: Subject, first_stream: int) -> _Pair:
         other = times.get(time.name)
         if other is not None and other.unit == time.unit and max((*time.values, *other.values)) > 0:
             tested.append(test_times(time, other, first_stream + len(tested)))
-    return _Pair(side, base, new, [compare_counts(c, counts[c.name]) for c in base.counts if c.name in counts], tested,
-                 first_stream)
+    return _Pair(side, base, new, [compare_counts(c, counts[c.name]) for c in base.counts if c.name in counts], tested)
 
 
 def _judged(pairs: Sequence[_Pair], rule: Rule) -> list[CompareResult]:
@@ -170,11 +168,8 @@ def _means(side: int, pairs: Sequence[_Pair]) -> list[GeometricMean]:
 def _ratios_of(name: str, pairs: Sequence[_Pair]) -> tuple[list[float], list[NDArray[np.float64]]]:
     ratios, drawn = [], []
     for pair in pairs:
-        for offset, tested in enumerate(pair.tested):
-            if tested.base.name != name or tested.interval is None:
-                continue
-            again = resampled_ratios(tested.base.values, tested.new.values, pair.first_stream + offset)
-            if again is not None:
+        for tested in pair.tested:
+            if tested.base.name == name and tested.interval is not None and tested.drawn is not None:
                 ratios.append(tested.interval.middle)
-                drawn.append(again)
+                drawn.append(tested.drawn)
     return ratios, drawn

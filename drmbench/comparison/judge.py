@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from statistics import median, median_low
 from typing import TYPE_CHECKING
 
-from drmbench.inference.intervals import Interval, ratio_interval
+from drmbench.inference.intervals import Interval, ratio_around, resampled_ratios
 from drmbench.inference.outliers import outliers
 from drmbench.inference.rank_test import RankTest, mann_whitney
 from drmbench.model import CountComparison, RunOutlier, TimeComparison
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
 
     from drmbench.comparison.subject import Counted, Sampled
     from drmbench.model import CountVerdict, TimeVerdict
@@ -44,19 +47,21 @@ def _overlap(one: Sequence[int], other: Sequence[int]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Tested:
-    """One quantity of one result, tested; `interval` and `test` are None where there is nothing to test."""
+    """One quantity of one result, tested; `drawn`, `interval` and `test` are None where there is nothing to test."""
 
     base: Sampled
     new: Sampled
+    drawn: NDArray[np.float64] | None
     interval: Interval | None
     test: RankTest | None
 
 
 def test_times(base: Sampled, new: Sampled, stream: int) -> Tested:
     """The ratio of the medians and the rank test; `stream` tells the bootstrap draws of quantities apart."""
-    interval = ratio_interval(base.values, new.values, stream)
+    drawn = resampled_ratios(base.values, new.values, stream)
+    interval = None if drawn is None else ratio_around(base.values, new.values, drawn)
     enough = min(len(base.values), len(new.values)) >= FEWEST_RUNS
-    return Tested(base, new, interval, mann_whitney(base.values, new.values) if enough and interval else None)
+    return Tested(base, new, drawn, interval, mann_whitney(base.values, new.values) if enough and interval else None)
 
 
 @dataclass(frozen=True, slots=True)

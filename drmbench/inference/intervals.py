@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 CONFIDENCE = 0.95
-RESAMPLES = 4999
+RESAMPLES = 1999
 _SEED = 20250101  # the same values give the same interval, today and tomorrow
 
 
@@ -82,8 +82,11 @@ def resampled_ratios(base: Sequence[float], new: Sequence[float], stream: int = 
 def ratio_interval(base: Sequence[float], new: Sequence[float], stream: int = 0) -> Interval | None:
     """The ratio of the medians, new / base, and its interval; None where there is no ratio."""
     drawn = resampled_ratios(base, new, stream)
-    if drawn is None:
-        return None
+    return None if drawn is None else ratio_around(base, new, drawn)
+
+
+def ratio_around(base: Sequence[float], new: Sequence[float], drawn: NDArray[np.float64]) -> Interval:
+    """The same from ratios that resampled_ratios() drew."""
     return _around(float(np.median(new)) / float(np.median(base)), drawn)
 
 

@@ -32,7 +32,10 @@ from drmbench.model.common import (
     Parameters,
     PerStage,
     Phase,
+    Repetition,
+    RunOutlier,
     Size,
+    Spread,
     TargetInfo,
 )
 from drmbench.model.compare import (
@@ -47,7 +50,6 @@ from drmbench.model.compare import (
     FactChange,
     GeometricMean,
     OneSided,
-    RunOutlier,
     TimeComparison,
     TimeVerdict,
 )
@@ -233,12 +235,14 @@ __all__ = [
     "PerRun",
     "PerStage",
     "Phase",
+    "Repetition",
     "Report",
     "RunOutlier",
     "ScaleReport",
     "Size",
     "SizePoint",
     "SizeSweep",
+    "Spread",
     "StepName",
     "StrategyFaults",
     "StrategyResult",

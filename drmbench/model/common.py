@@ -50,6 +50,37 @@ class PerStage(msgspec.Struct, frozen=True):
     destroy: Count
 
 
+class RunOutlier(msgspec.Struct, frozen=True):
+    """A run outside Tukey's fences, kept: its number in the order of time (from 1), and what it took."""
+
+    run: Size
+    value: float
+    grade: Literal["mild", "severe"]
+
+
+class Spread(msgspec.Struct, frozen=True):
+    """How well the median of the runs is known: its 95 % bootstrap interval, how far that reaches, and outliers."""
+
+    low: Duration
+    high: Duration
+    reach_percent: Duration | None
+    outliers: list[RunOutlier] = []
+
+
+class Repetition(msgspec.Struct, frozen=True):
+    """How often everything was measured, after `warm_up` discarded runs, in random order, and why no more.
+
+    `precision_percent` and `time_budget_s` are null where the number of runs was fixed.
+    """
+
+    warm_up: Count
+    runs: Count
+    stopped: Literal["runs", "precision", "time-budget", "most-runs", "interrupted"]
+    elapsed_s: Duration
+    precision_percent: Duration | None = None
+    time_budget_s: Duration | None = None
+
+
 class ClockInfo(msgspec.Struct, frozen=True):
     """The clock; its overhead is already taken off every duration in this document."""
 

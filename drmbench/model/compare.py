@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from drmbench.model.common import AtLeastOne, Caveat, Count, Duration, Environment, Size, TargetInfo
+from drmbench.model.common import AtLeastOne, Caveat, Count, Duration, Environment, RunOutlier, Size, TargetInfo
 
 CountVerdict = Literal["more", "fewer", "same", "cannot tell"]
 TimeVerdict = Literal["faster", "slower", "same", "cannot tell"]
@@ -20,14 +20,6 @@ class CompareSide(msgspec.Struct, frozen=True):
     name: str
     command: str
     environment: Environment
-
-
-class RunOutlier(msgspec.Struct, frozen=True):
-    """A run outside Tukey's fences, kept: its number in the order of time (from 1), and what it took."""
-
-    run: Size
-    value: float
-    grade: Literal["mild", "severe"]
 
 
 class CountComparison(msgspec.Struct, frozen=True):

@@ -17,7 +17,9 @@ from drmbench.model.common import (
     Environment,
     Order,
     Parameters,
+    Repetition,
     Size,
+    Spread,
     TargetInfo,
 )
 
@@ -36,7 +38,8 @@ class StrategyResult(msgspec.Struct, frozen=True):
     """One way to populate: what the kernel did, by count, and what it cost against lazy.
 
     The times are those of the run with the median total and add up to it; the ratio is the median of the
-    ratios taken run by run. `total_ns_runs` and `stages_ns_runs` (mmap, populate, touch) are the runs one by one.
+    ratios taken run by run. `total_ns_runs` and `stages_ns_runs` (mmap, populate, touch) are the runs one by one,
+    and `spread` is that of their total.
     """
 
     verdict: Verdict
@@ -52,6 +55,7 @@ class StrategyResult(msgspec.Struct, frozen=True):
     ratio_to_lazy_max: Duration | None = None
     total_ns_runs: list[Count] = []
     stages_ns_runs: dict[str, list[Count]] = {}
+    spread: Spread | None = None
 
 
 class ComparePopulateResult(msgspec.Struct, frozen=True):
@@ -76,3 +80,4 @@ class ComparePopulateReport(msgspec.Struct, frozen=True, tag_field="command", ta
     parameters: Parameters
     results: Annotated[list[ComparePopulateResult], AtLeastOne]
     caveats: list[Caveat]
+    repetition: Repetition | None = None

@@ -19,7 +19,9 @@ from drmbench.model.common import (
     Parameters,
     PerStage,
     Phase,
+    Repetition,
     Size,
+    Spread,
     TargetInfo,
 )
 
@@ -120,7 +122,7 @@ class FaultLatencyResult(msgspec.Struct, frozen=True):
     faulted; `fault_ns` are the touches that faulted, `hit_ns` those that did not; `private_mapping` is "accepted"
     or the errno of mmap(MAP_PRIVATE), null where that was not asked;
     `address` is where the mapping began; `quantiles_ns` has the latency of all touches at each of QUANTILE_STEPS:
-    0, 1 ... 99, 99.1 ... 99.9, 99.99 and 100 %.
+    0, 1 ... 99, 99.1 ... 99.9, 99.99 and 100 %; `spread` is that of ns_per_page.
     """
 
     target: TargetInfo
@@ -147,6 +149,7 @@ class FaultLatencyResult(msgspec.Struct, frozen=True):
     address: Count | None = None
     per_run: PerRun | None = None
     quantiles_ns: list[Count] = []
+    spread: Spread | None = None
 
 
 class FaultLatencyReport(msgspec.Struct, frozen=True, tag_field="command", tag="fault-latency"):
@@ -157,3 +160,4 @@ class FaultLatencyReport(msgspec.Struct, frozen=True, tag_field="command", tag="
     parameters: Parameters
     results: Annotated[list[FaultLatencyResult], AtLeastOne]
     caveats: list[Caveat]
+    repetition: Repetition | None = None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from drmbench.render.common import caveat_section, label_of, machine
 from drmbench.render.document import Column, Document, Section
+from drmbench.render.spread import reach, repetition_line
 from drmbench.units import format_bytes, format_ns, format_ratio
 
 if TYPE_CHECKING:
@@ -19,12 +20,14 @@ _VERDICTS = (
 _TIMES = (
     Column("strategy"), Column("mmap", number=True), Column("populate", number=True), Column("touch", number=True),
     Column("total", number=True), Column("vs lazy", number=True), Column("min - max", number=True),
+    Column("+-", number=True),
 )
 
 
 def compare_populate_document(report: ComparePopulateReport) -> Document:
     """For each buffer: verdicts and why, then times."""
-    sections = [Section("Does populate do anything?", lines=[machine(report.environment)])]
+    setting = [machine(report.environment), *repetition_line(report.repetition)]
+    sections = [Section("Does populate do anything?", lines=setting)]
     for result in report.results:
         sections += _sections(result)
     return Document([*sections, *caveat_section(report.caveats)])
@@ -48,8 +51,15 @@ def _sections(result: ComparePopulateResult) -> list[Section]:
     flags = " ".join(result.vm_flags) or "not shown by this kernel"
     return [
         Section(title, _VERDICTS, verdicts, [f"VmFlags: {flags}", *why]),
-        Section("", _TIMES, [_times(name, strategy) for name, strategy in result.strategies.items()]),
+        Section("", _TIMES, [_times(name, strategy) for name, strategy in result.strategies.items()],
+                _outlying(result)),
     ]
+
+
+def _outlying(result: ComparePopulateResult) -> list[str]:
+    spreads = {name: strategy.spread for name, strategy in result.strategies.items()}
+    counts = [f"{name} {len(spread.outliers)}" for name, spread in spreads.items() if spread and spread.outliers]
+    return [f"+- is how well the median total is known; outlying runs, kept: {', '.join(counts) or 'none'}."]
 
 
 def _verdict(strategy: StrategyResult) -> str:
@@ -59,8 +69,10 @@ def _verdict(strategy: StrategyResult) -> str:
 def _times(name: str, strategy: StrategyResult) -> list[str]:
     spread = "-"
     if strategy.ratio_to_lazy_min is not None and strategy.ratio_to_lazy_max is not None:
-        spread = f"{strategy.ratio_to_lazy_min:.2f} - {strategy.ratio_to_lazy_max:.2f}"
+        least, most = (format_ratio(ratio) for ratio in (strategy.ratio_to_lazy_min, strategy.ratio_to_lazy_max))
+        spread = f"{least.removesuffix('x')} - {most.removesuffix('x')}"
     return [
         name, format_ns(strategy.mmap_ns), format_ns(strategy.populate_ns or None), format_ns(strategy.touch_ns),
         format_ns(strategy.total_ns), format_ratio(strategy.ratio_to_lazy), spread,
+        reach(strategy.spread),
     ]

@@ -9,6 +9,7 @@ from drmbench.model import STAGES
 from drmbench.render.common import caveat_section, cells, label_of, machine, short_access
 from drmbench.render.document import Column, Document, Section
 from drmbench.render.histogram import histogram_section
+from drmbench.render.spread import SPREAD_COLUMNS, repetition_line, spread_cells
 from drmbench.units import format_bytes, format_ns, format_ratio
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def fault_latency_document(report: FaultLatencyReport, *, histogram: bool = Fals
         Section("", lines=[line for result in report.results for line in _finding(result, report.results)]),
         _touch_section(report.results),
         _stage_section(report.results),
+        *_spread_section(report.results),
     ]
     if histogram:
         sections += [histogram_section(result) for result in report.results if result.histogram]
@@ -38,7 +40,8 @@ def _setting(report: FaultLatencyReport) -> list[str]:
     size = " to ".join(dict.fromkeys(format_bytes(s) for s in (sizes[0], sizes[-1])))
     pages = f"{size} in pages of {format_bytes(report.environment.page_size_bytes)}"
     clock = f"clock {first.clock.source}, its {first.clock.overhead_ns} ns taken off"
-    return [f"{pages}, {first.order}, {first.runs} run{'s' if first.runs > 1 else ''}; {clock}"]
+    setting = f"{pages}, {first.order}, {first.runs} run{'s' if first.runs > 1 else ''}; {clock}"
+    return [setting, *repetition_line(report.repetition)]
 
 
 def floor_of(result: FaultLatencyResult, results: Sequence[FaultLatencyResult]) -> FaultLatencyResult | None:
@@ -122,3 +125,13 @@ def _stage_section(results: Sequence[FaultLatencyResult]) -> Section:
         for cell, result in zip(cells(results), results, strict=True)
     ]
     return Section("Where it is paid (median of the runs; create and destroy once a buffer)", columns, rows)
+
+
+def _spread_section(results: Sequence[FaultLatencyResult]) -> list[Section]:
+    rows = [
+        [cell, f"{short_access(result.access)} {result.phase}",
+         *spread_cells(result.ns_per_page, result.spread, result.runs)]
+        for cell, result in zip(cells(results), results, strict=True) if result.spread is not None
+    ]
+    columns = (Column("target", grows=True), Column("pass"), *SPREAD_COLUMNS)
+    return [Section("How well it is known (the median of the runs)", columns, rows)] if rows else []

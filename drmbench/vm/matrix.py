@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 # What is measured -> the options that it takes besides device, size and runs.
 MEASUREMENTS = {
-    "fault-latency": ("--access", "all", "--buffer", "all", "--phase", "cold", "--no-baseline"),
+    "fault-latency": ("--access", "all", "--buffer", "all", "--phase", "cold", "--no-baseline", "--warm-up", "0"),
     "compare-populate": ("--buffer", "all", "--no-baseline"),
 }
 # The node of the card whose device or driver in sysfs has one of the given names.

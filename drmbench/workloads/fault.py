@@ -170,6 +170,15 @@ class FaultSeries:
                 run.stages["create"], run.stages["destroy"] = buffer.created, destroyed
                 self.phases[phase].add(run, sink)
 
+    def forget(self) -> None:
+        """Discard the runs so far."""
+        self.phases = {phase: PhaseSeries(series.expected) for phase, series in self.phases.items()}
+
+    def decisive_ns(self) -> list[list[float]]:
+        """The touch stage of each phase that was asked for, run by run."""
+        return [[run.stages["touch"].ns for run in series.runs] for phase, series in self.phases.items()
+                if phase in self.parameters.phases]
+
     def _run_phase(self, backend: Backend, buffer: Buffer, phase: Phase, sink: Sink) -> PhaseRun:
         stages = dict.fromkeys(STAGES, native.Stage())
         expected = self.phases[phase].expected

