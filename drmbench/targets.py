@@ -266,18 +266,22 @@ def _nothing_usable(unusable: list[DrmbenchError]) -> DrmbenchError:
 
 
 def select_kinds(targets: list[Target], buffer: str | None) -> list[tuple[Target, str]]:
-    """(target, buffer kind) for --buffer: None is each target's default, "all" every kind.
+    """(target, buffer kind) for --buffer: None is each target's default, "all" every kind, "a,b" these two.
 
     The baselines that only run along keep their own kind. Raises UsageError for a kind that no back-end
     has, UnsupportedError where no target that matters has it.
     """
     pairs: list[tuple[Target, str]] = []
+    wanted = set() if buffer is None else {kind.strip() for kind in buffer.split(",")}
     for target in targets:
         if buffer is None or target.role == "floor":
             pairs.append((target, target.kinds[0]))
         else:
-            pairs += [(target, kind) for kind in target.kinds if buffer in {"all", kind}]
-    if all(target.role == "floor" for target, _kind in pairs) and buffer is not None:
+            pairs += [(target, kind) for kind in target.kinds if wanted & {"all", kind}]
+    found = {kind for target, kind in pairs if target.role != "floor"}
+    for kind in sorted(wanted - {"all"} - found):
+        raise _no_such_kind(targets, kind)
+    if not found and buffer is not None:
         raise _no_such_kind(targets, buffer)
     return pairs
 

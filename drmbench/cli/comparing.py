@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from drmbench.model import CompareReport
 
+_SINGULAR = {"devices": "device", "buffers": "buffer", "accesses": "access", "strategies": "strategy"}
 _FIELDS = ("device", "buffer", "access", "phase", "order", "size", "strategy")
 
 
@@ -33,6 +34,15 @@ def asked_for(noise_percent: float, fail_if: Sequence[str], across: str | None, 
         raise UsageError("--across", ",".join(unknown), reason="results have no such field",
                          remedy=f"there are {', '.join(_FIELDS)}")
     return Asked(Rule(noise_percent), tuple(parse(text) for text in fail_if), fields, live)
+
+
+def check_live(live: bool, paths: Sequence[str], **measured: Sequence[str]) -> None:
+    """Files or measuring, not both. Raises UsageError."""
+    given = [f"--{_SINGULAR[name]}" for name, values in measured.items() if values]
+    if live and paths:
+        raise UsageError("compare", "--live", reason="it measures, and takes no file", remedy="leave the files out")
+    if given and not live:
+        raise UsageError("compare", given[0], reason="files hold what was measured", remedy="or give --live")
 
 
 def sides_of(paths: Sequence[str]) -> list[Side]:

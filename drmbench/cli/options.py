@@ -49,7 +49,8 @@ def percent(value: str) -> float:
     return found
 
 
-def _order(value: str) -> str:
+def order(value: str) -> str:
+    """A touch order as --order takes it. Raises click.BadParameter."""
     if value in {"sequential", "reverse", "random"}:
         return value  # the default, among others: completion asks for it at every Tab
     from drmbench.workloads.order import check_order  # noqa: PLC0415 (brings numpy)
@@ -189,7 +190,7 @@ def measuring_options(command: F) -> F:
         subject_options("Default: 64MiB, halved until it fits the device."),
         click.option("--access", type=click.Choice([*ACCESSES, "all"]), default="write", show_default=True,
                      help="How pages are touched."),
-        click.option("--order", type=_order, default="sequential", show_default=True,
+        click.option("--order", type=order, default="sequential", show_default=True,
                      metavar="ORDER", help="sequential, reverse, random or stride:N (pages)."),
         repeat_options,
         click.option("--cpu", type=click.IntRange(0), help="Measure on this CPU only."),

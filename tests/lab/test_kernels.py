@@ -3,7 +3,7 @@
 
 What is expected per 1024 pages: GEM shmem took one fault a page until it learnt to track stores (7.1), which
 makes a first store two; TTM maps 16 pages at a fault, the GEM DMA helper all in mmap(); bochs moved from TTM to
-GEM shmem between 6.12 and 7.2.
+GEM shmem between 6.12 and 7.2. `drmbench compare` must find that in the reports, from 6.1 to each of them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from drmbench.vm.kmod import BuiltModules
 DRMBENCH = [sys.executable, "-m", "drmbench"]
 LIMIT_S = 1200
 DEVICES = ("vkms", "vgem", "bochs", "cirrus", "qxl", "virtio-gpu", "radeon", "mi0283qt")
-FAULTS = "fault-latency --size 4MiB --runs 1 --access all --phase cold --no-baseline --json faults.json"
+FAULTS = "fault-latency --size 4MiB --runs 1 --warm-up 0 --access all --phase cold --no-baseline --json faults.json"
 POPULATE = ("compare-populate --device vgem --device virtio_gpu --device qxl --size 4MiB --runs 1 --no-baseline "
             "--strategies lazy,map-populate,touch --json populate.json")
 TRACE = "trace --device vgem --device qxl --buffer dumb"
@@ -76,11 +76,27 @@ class Run:
             cwd=folder, env={**os.environ, "PYTHONPATH": path.rstrip(os.pathsep)}, text=True, capture_output=True,
             stdin=subprocess.DEVNULL, check=False, timeout=LIMIT_S)
         assert self.ran.returncode == 0, self.ran.stderr
+        self.path = folder / "faults.json"
         self.faults: dict[str, Any] = json.loads((folder / "faults.json").read_text())
         self.populate: dict[str, Any] = json.loads((folder / "populate.json").read_text())
         self.trace: dict[str, Any] = json.loads((folder / "trace.json").read_text())
         self.denied: dict[str, Any] = json.loads((folder / "denied.json").read_text())
         self.tracer = [(folder / moment).read_text() for moment in ("before", "after")]
+
+
+@pytest.fixture(scope="module")
+def of_6_1(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of vgem on 6.1, which is the base of the comparisons."""
+    folder = tmp_path_factory.mktemp("base")
+    script = f"drmbench {FAULTS} --device vgem >/dev/null"
+    path = os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])
+    ran = subprocess.run(
+        [*DRMBENCH, "vm", "run", "--kernel", "debian-6.1", "--timeout", str(LIMIT_S - 60), "--device", "vgem",
+         "--share", ".", "--", "sh", "-c", script],
+        cwd=folder, env={**os.environ, "PYTHONPATH": path.rstrip(os.pathsep)}, text=True, capture_output=True,
+        stdin=subprocess.DEVNULL, check=False, timeout=LIMIT_S)
+    assert ran.returncode == 0, ran.stderr
+    return folder / "faults.json"
 
 
 @pytest.fixture(scope="module", params=sorted(EXPECTED))
@@ -100,6 +116,19 @@ def counted(report: dict[str, Any]) -> dict[str, tuple[int, ...]]:
 
 def test_every_driver_takes_the_faults_of_its_kernel(run: Run) -> None:
     assert counted(run.faults) == EXPECTED[run.kernel]
+
+
+def test_compare_fails_where_vgem_takes_more_faults_than_on_6_1(run: Run, of_6_1: Path) -> None:
+    command = [*DRMBENCH, "compare", str(of_6_1), str(run.path), "--fail-if", "faults>+0", "--json", "-"]
+    ended = subprocess.run(command, text=True, capture_output=True, check=False, timeout=300)
+    assert ended.returncode == (3 if EXPECTED[run.kernel]["vgem"] == TRACKED else 0), ended.stderr
+    compared = json.loads(ended.stdout)
+    faults = {result["variant"].split(",")[0]: (result["counts"][0]["base"], result["counts"][0]["new"])
+              for result in compared["results"] if result["target"]["driver"] == "vgem"}
+    write, read, _after = EXPECTED[run.kernel]["vgem"]
+    assert faults == {"write": (1024, write), "read": (1024, read),
+                      "read-then-write": (1024, sum(EXPECTED[run.kernel]["vgem"][1:]))}
+    assert {time["verdict"] for result in compared["results"] for time in result["times"]} == {"cannot tell"}
 
 
 def test_the_full_version_is_in_the_result(run: Run) -> None:
