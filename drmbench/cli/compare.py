@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 @click.option("--buffer", "buffers", multiple=True, metavar="KIND", help="Live: a buffer kind, or several.")
 @click.option("--access", "accesses", type=click.Choice(ACCESSES), multiple=True, help="Live: likewise.")
 @click.option("--strategy", "strategies", multiple=True, metavar="NAME", help="Live: of compare-populate, likewise.")
+@click.option("--kernel", "kernels", multiple=True, metavar="KERNEL",
+              help="Live: kernels as vm run takes them, each booted once with these --device.")
 @click.option("--size", "size_bytes", type=size, metavar="SIZE", help="Live: buffer size.  [default: 64MiB]")
 @click.option("--order", type=touch_order, default="sequential", show_default=True, metavar="ORDER",
               help="Live: sequential, reverse, random or stride:N.")
@@ -40,8 +42,9 @@ if TYPE_CHECKING:
 def command(
     paths: tuple[str, ...], noise_percent: float, fail_if: tuple[str, ...], across: str | None, bisect: bool,
     live: bool, devices: tuple[str, ...], buffers: tuple[str, ...], accesses: tuple[Access, ...],
-    strategies: tuple[str, ...], size_bytes: int | None, order: str, runs: int | None, precision_percent: float | None,
-    time_budget_s: float | None, warm_up: int, cpu: int | None, seed: int, json_path: str | None, format_name: str,
+    strategies: tuple[str, ...], kernels: tuple[str, ...], size_bytes: int | None, order: str, runs: int | None,
+    precision_percent: float | None, time_budget_s: float | None, warm_up: int, cpu: int | None, seed: int,
+    json_path: str | None, format_name: str,
 ) -> int:
     """Tell what changed between saved reports, or what differs live.
 
@@ -53,7 +56,8 @@ def command(
     """
     from drmbench.cli.comparing import asked_for, check_live, compare_and_report, sides_of  # noqa: PLC0415 (quick help)
 
-    check_live(live, paths, devices=devices, buffers=buffers, accesses=accesses, strategies=strategies)
+    check_live(live, paths, devices=devices, buffers=buffers, accesses=accesses, strategies=strategies,
+               kernels=kernels)
     if not live:
         asked = asked_for(noise_percent, fail_if, across)
         return compare_and_report(sides_of(paths), asked, json_path, format_name, bisect=bisect)
@@ -66,6 +70,6 @@ def command(
         baseline=False, repeats=asked_repeats(runs, precision_percent, time_budget_s, warm_up), phases=("cold", "warm"),
     )
     return live_and_report(
-        Contest(devices, buffers, accesses, strategies), options, noise_percent=noise_percent, fail_if=fail_if,
+        Contest(devices, buffers, accesses, strategies), kernels, options, noise_percent=noise_percent, fail_if=fail_if,
         across=across, json_path=json_path, format_name=format_name, bisect=bisect,
     )

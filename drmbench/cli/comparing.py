@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from drmbench.model import CompareReport
 
-_SINGULAR = {"devices": "device", "buffers": "buffer", "accesses": "access", "strategies": "strategy"}
+_SINGULAR = {"devices": "device", "buffers": "buffer", "accesses": "access", "strategies": "strategy",
+             "kernels": "kernel"}
 _FIELDS = ("device", "buffer", "access", "phase", "order", "size", "strategy")
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from drmbench.cli.comparing import asked_for, compare_and_report
+from drmbench.cli.comparing_kernels import kernel_sides
 from drmbench.cli.options import strategies
 from drmbench.cli.progress import ProgressOnStderr
 from drmbench.compared_live import measure_sides
@@ -19,11 +20,13 @@ if TYPE_CHECKING:
 
 
 def live_and_report(
-    contest: Contest, options: Options, *, noise_percent: float, fail_if: Sequence[str], across: str | None,
-    json_path: str | None, format_name: str, bisect: bool,
+    contest: Contest, kernels: Sequence[str], options: Options, *, noise_percent: float, fail_if: Sequence[str],
+    across: str | None, json_path: str | None, format_name: str, bisect: bool,
 ) -> int:
     """Measure, compare, print, save; returns the exit status. Raises DrmbenchError."""
-    asked = asked_for(noise_percent, fail_if, across, live=True)
+    asked = asked_for(noise_percent, fail_if, across, live=not kernels)
+    if kernels:
+        return compare_and_report(kernel_sides(kernels, contest, options), asked, json_path, format_name, bisect=bisect)
     if contest.strategies:
         # compare-populate measures lazy along, the reference of its verdicts.
         options = replace(options, strategies=strategies(",".join(contest.strategies)))

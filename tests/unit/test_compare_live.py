@@ -6,13 +6,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from made_up_runs import result, save
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 PAGES = 16
 COMMON = ("--size", "64KiB", "--runs", "8")
@@ -56,6 +57,44 @@ class TestSides:
         assert max(map(len, ran.out.splitlines())) <= 80
 
 
+class TestKernels:
+    """Each kernel is booted once and measures what it has; tests/lab/test_kernels.py has the real ones."""
+
+    @pytest.fixture
+    def booted(self, monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+        """The command lines of `vm run`; each leaves a report with one fault more than the one before."""
+        lines: list[list[str]] = []
+
+        def run(command: list[str], *, cwd: str, **_rest: Any) -> Any:
+            lines.append(command)
+            save(Path(cwd) / command[-1], result([1.0], faults=[PAGES + len(lines)]), emulated=True)
+            return subprocess.CompletedProcess(command, 0)
+
+        monkeypatch.setattr("drmbench.cli.comparing_kernels.subprocess.run", run)
+        return lines
+
+    def test_more_faults_on_the_second_one(self, live: Any, booted: list[list[str]]) -> None:
+        ran = live("--kernel", "debian-6.1", "--kernel", "debian-newest", "--device", "vgem", "--fail-if", "faults>+0")
+        assert ran.status == 3
+        assert "measured apart" in ran.out
+        for line, kernel in zip(booted, ("debian-6.1", "debian-newest"), strict=True):
+            assert line[line.index("--kernel") + 1] == kernel
+            assert line[line.index("--device") + 1] == "vgem"
+            assert line[line.index("fault-latency"):][:3] == ["fault-latency", "--access", "write"]
+            assert line[line.index("--runs") + 1] == "8"
+
+    def test_a_machine_that_is_lost(self, live: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("drmbench.cli.comparing_kernels.subprocess.run",
+                            lambda command, **_rest: subprocess.CompletedProcess(command, 1))
+        ran = live("--kernel", "debian-6.1", "--kernel", "debian-newest", "--device", "vgem")
+        assert (ran.status, ran.out) == (1, "")
+        assert ran.err == "drmbench: debian-6.1: vm run: it ended with status 1: the lines above say why\n"
+
+    def test_one_kernel_is_a_usage_error(self, live: Any, booted: list[list[str]]) -> None:
+        assert live("--kernel", "debian-6.1", "--device", "vgem").status == 2
+        assert booted == []
+
+
 class TestUsage:
     @pytest.mark.parametrize("arguments", [
         ("--device", "memfd"),
@@ -84,8 +123,6 @@ def test_files_are_compared_without_the_native_code(tmp_path: Path) -> None:
         "import sys, runpy\nsys.modules['drmbench._native'] = None\nfrom drmbench import cli\n"
         "status = cli.run(sys.argv[1:])\nsys.exit(status)"
     )
-    from made_up_runs import result, save
-
     base = save(tmp_path / "base.json", result([1000.0 + n for n in range(8)]))
     new = save(tmp_path / "new.json", result([2000.0 + n for n in range(8)], faults=[9]))
     words = ["compare", base, new, "--fail-if", "p99>+10%", "--json", "-"]
