@@ -78,4 +78,5 @@ def _facts(result: FaultLatencyResult) -> dict[str, str]:
         "window": "none faulted" if window is None else f"{window} page{'s' if window != 1 else ''}",
         "mechanism": "none known" if result.mechanism is None else result.mechanism.name,
         "VmFlags": " ".join(result.vm_flags) or "not shown",
+        "clock": result.clock.source,
     }

@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from drmbench.comparison import compare_populate, explain, fault_latency
+from drmbench.comparison import compare_populate, explain, fault_latency, scale
 from drmbench.errors import DrmbenchError
-from drmbench.model import ComparePopulateReport, ExplainReport, FaultLatencyReport
+from drmbench.model import ComparePopulateReport, ExplainReport, FaultLatencyReport, ScaleReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +19,7 @@ KINDS: dict[type, Callable[[Any], list[Subject]]] = {
     FaultLatencyReport: fault_latency.subjects,
     ComparePopulateReport: compare_populate.subjects,
     ExplainReport: explain.subjects,
+    ScaleReport: scale.subjects,
 }
 """Kind of report -> its comparable results, what matters most first."""
 

@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 from made_up_runs import PAGES, report, result, save
 
+from drmbench.comparison.judge import Rule, conclude
+from drmbench.comparison.judge import test_times as check_times  # another name, or pytest would collect it
+from drmbench.comparison.subject import Sampled
 from drmbench.store import encode
 
 if TYPE_CHECKING:
@@ -317,6 +320,35 @@ class TestFiles:
     @pytest.mark.parametrize("paths", [(), ("one.json",)])
     def test_less_than_two_are_a_usage_error(self, drmbench: Any, paths: tuple[str, ...]) -> None:
         assert drmbench("compare", *paths).status == 2
+
+
+class TestEveryKind:
+    """Each kind of report that can be compared is, with itself: nothing differs, and nothing is left out."""
+
+    @pytest.mark.parametrize(("command", "quantity"), [
+        (("fault-latency", "--runs", "6"), "ns_per_page"),
+        (("compare-populate", "--runs", "6"), "total"),
+        (("explain", "--runs", "6"), "ns_per_page"),
+        (("scale", "--runs", "6", "--threads", "2"), "faults_per_s"),
+        (("scale", "--runs", "6", "--size-sweep", "64KiB..128KiB"), "total"),
+    ])
+    def test_with_itself(self, drmbench: Any, tmp_path: Path, command: tuple[str, ...], quantity: str) -> None:
+        path = str(tmp_path / "report.json")
+        size = () if "--size-sweep" in command else ("--size", "64KiB")
+        assert drmbench(*command, "--device", "memfd", *size, "--json", path).status == 0
+        ran = drmbench("compare", path, path, "--fail-if", "faults>+0", "--json", "-")
+        assert ran.status == 0, ran.err
+        assert ran.json["one_sided"] == []
+        assert quantity in {time["name"] for result in ran.json["results"] for time in result["times"]}
+        assert not [t for found in ran.json["results"] for t in found["times"] if t["verdict"] in {"faster", "slower"}]
+        assert not [found for found in ran.json["results"] if found["facts"]]
+
+    def test_a_rate_that_falls_is_slower(self) -> None:
+        base, new = (Sampled("rate", tuple(100.0 * by + n for n in range(10)), "/s", more_is_better=True)
+                     for by in (20, 10))
+        tested = check_times(base, new, 0)
+        assert tested.test is not None
+        assert conclude(tested, tested.test.p, Rule()).verdict == "slower"
 
 
 class TestNamedBaselines:
