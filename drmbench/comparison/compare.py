@@ -153,7 +153,10 @@ def _facts(base: Subject, new: Subject) -> list[FactChange]:
 
 
 def _means(side: int, pairs: Sequence[_Pair]) -> list[GeometricMean]:
-    """One a quantity, over the results of DRM devices where there are any: a baseline is not what is compared."""
+    """One a quantity, over the results of DRM devices where there are any: a baseline is not what is compared.
+
+    None of what has too few runs for an interval.
+    """
     here = [pair for pair in pairs if pair.side == side]
     here = [pair for pair in here if pair.base.target.kind == "drm"] or here
     found = []
@@ -169,7 +172,7 @@ def _ratios_of(name: str, pairs: Sequence[_Pair]) -> tuple[list[float], list[NDA
     ratios, drawn = [], []
     for pair in pairs:
         for tested in pair.tested:
-            if tested.base.name == name and tested.interval is not None and tested.drawn is not None:
+            if tested.base.name == name and tested.test and tested.interval and tested.drawn is not None:
                 ratios.append(tested.interval.middle)
                 drawn.append(tested.drawn)
     return ratios, drawn

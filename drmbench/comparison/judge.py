@@ -77,13 +77,14 @@ def conclude(tested: Tested, p_adjusted: float | None, rule: Rule) -> TimeCompar
     """The comparison of one quantity, with its verdict and why."""
     verdict, reason = _verdict(tested, p_adjusted, rule)
     interval, test = tested.interval, tested.test
+    known = interval if test else None  # the interval of a few runs would look surer than it is
     return TimeComparison(
         name=tested.base.name, unit=tested.base.unit, more_is_better=tested.base.more_is_better,
         base=median(tested.base.values), new=median(tested.new.values),
         base_runs=len(tested.base.values), new_runs=len(tested.new.values),
         ratio=interval.middle if interval else None,
-        ratio_low=interval.low if interval else None,
-        ratio_high=interval.high if interval else None,
+        ratio_low=known.low if known else None,
+        ratio_high=known.high if known else None,
         p=test.p if test else None, p_adjusted=p_adjusted, cliffs_delta=test.delta if test else None,
         verdict=verdict, reason=reason,
         base_outliers=_outliers(tested.base), new_outliers=_outliers(tested.new),

@@ -38,7 +38,7 @@ class TimeComparison(msgspec.Struct, frozen=True):
 
     `ratio` is new / base with its 95 % bootstrap interval, `p` that of Mann-Whitney U, `p_adjusted` the same among
     all tests of this comparison (Benjamini-Hochberg), `cliffs_delta` P(new > base) - P(new < base). null where
-    there is none.
+    there is none, and where the runs are too few for one.
     """
 
     name: str

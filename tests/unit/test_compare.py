@@ -118,6 +118,7 @@ class TestTimes:
         found = times(compare([result(runs(n))], [result(runs(n, factor=9.0))], "--json", "-"))
         assert {time["verdict"] for time in found.values()} == {"cannot tell"}
         assert "6 are needed" in found["ns_per_page"]["reason"]
+        assert {(time["ratio_low"], time["ratio_high"]) for time in found.values()} == {(None, None)}
 
     def test_six_runs_apart_are_enough(self, compare: Any) -> None:
         found = times(compare([result(runs(6))], [result(runs(6, factor=2.0))], "--json", "-"))
