@@ -60,7 +60,7 @@ class Progress(Protocol):
 class Options:
     """What the measuring commands take; `size_bytes` None is `default_size_bytes`, halved until it fits.
 
-    `repeats` says how often; a command without it makes exactly `runs` runs, and discards none before.
+    `repeats` says how often, where it is there; else exactly `runs` runs are made, and none before is discarded.
     """
 
     devices: tuple[str, ...]
@@ -68,10 +68,10 @@ class Options:
     size_bytes: int | None
     accesses: tuple[Access, ...]
     order: str
+    runs: int
     cpu: int | None
     seed: int
     baseline: bool
-    runs: int = 1
     phases: tuple[Phase, ...] = ()
     strategies: tuple[str, ...] = ()
     operations: tuple[str, ...] = ()

@@ -79,8 +79,8 @@ class TestNothingDiffers:
 
 
 def _two_of_memfd(seed: int) -> list[FaultSeries]:
-    options = Options(devices=(), buffer=None, size_bytes=64 << 10, accesses=("write",), order="sequential", cpu=None,
-                      seed=seed, baseline=False)
+    options = Options(devices=(), buffer=None, size_bytes=64 << 10, accesses=("write",), order="sequential", runs=1,
+                      cpu=None, seed=seed, baseline=False)
     measurement: Measurement[FaultSeries] = Measurement(
         options, _Silent(), lambda target, kind, access, size: FaultSeries(
             target, kind, FaultParameters(size, access, "sequential", ("cold", "warm"), 1)),

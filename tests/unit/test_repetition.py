@@ -67,8 +67,8 @@ class Noise:
 
 
 def measured(chosen: Plan, *spreads: float, seed: int = 1, fails_at: int | None = None) -> Measurement[Noise]:
-    options = Options(devices=(), buffer=None, size_bytes=4096, accesses=("write",), order="sequential", cpu=None,
-                      seed=seed, baseline=False)
+    options = Options(devices=(), buffer=None, size_bytes=4096, accesses=("write",), order="sequential", runs=1,
+                      cpu=None, seed=seed, baseline=False)
     log: list[str] = []
     targets = {f"d{i}": spread for i, spread in enumerate(spreads)}
     made: Measurement[Noise] = Measurement(
