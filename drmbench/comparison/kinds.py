@@ -5,9 +5,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from drmbench.comparison import compare_populate, explain, fault_latency, scale
+from drmbench.comparison import bandwidth, compare_populate, explain, fault_latency, lifecycle, scale
 from drmbench.errors import DrmbenchError
-from drmbench.model import ComparePopulateReport, ExplainReport, FaultLatencyReport, ScaleReport
+from drmbench.model import (
+    BandwidthReport,
+    ComparePopulateReport,
+    ExplainReport,
+    FaultLatencyReport,
+    LifecycleReport,
+    ScaleReport,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +27,8 @@ KINDS: dict[type, Callable[[Any], list[Subject]]] = {
     ComparePopulateReport: compare_populate.subjects,
     ExplainReport: explain.subjects,
     ScaleReport: scale.subjects,
+    BandwidthReport: bandwidth.subjects,
+    LifecycleReport: lifecycle.subjects,
 }
 """Kind of report -> its comparable results, what matters most first."""
 

@@ -338,6 +338,8 @@ class TestEveryKind:
         (("compare-populate", "--runs", "6"), "total"),
         (("explain", "--runs", "6"), "ns_per_page"),
         (("scale", "--runs", "6", "--threads", "2"), "faults_per_s"),
+        (("bandwidth", "--runs", "6"), "bandwidth"),
+        (("lifecycle", "--runs", "2"), "p99"),
         (("scale", "--runs", "6", "--size-sweep", "64KiB..128KiB"), "total"),
     ])
     def test_with_itself(self, drmbench: Any, tmp_path: Path, command: tuple[str, ...], quantity: str) -> None:
