@@ -33,6 +33,9 @@ arm64|program qemu-system-aarch64|qemu-system-arm|qemu-system-aarch64-core|qemu-
 arm64|program dtc|device-tree-compiler|dtc|dtc|dtc|adds kirin to its device tree
 arm64|program aarch64-linux-gnu-gcc|gcc-aarch64-linux-gnu|gcc-aarch64-linux-gnu|aarch64-linux-gnu-gcc|cross-aarch64-gcc14|compiles the extension and a module for it
 arm64|file /usr/aarch64-linux-gnu/include/stdio.h|libc6-dev-arm64-cross|-|-|-|C headers for it
+bench|program stress-ng|stress-ng|stress-ng|stress-ng|stress-ng|its fault stressor takes faults as well
+bench|program perf|linux-perf|perf|perf|perf|perf bench mem mmap does, too
+bench|program hyperfine|hyperfine|hyperfine|hyperfine|hyperfine|times the start of programs
 ROWS
 }
 

@@ -14,30 +14,28 @@ void drmbench_histogram_clear(struct drmbench_histogram *histogram)
 
 static uint32_t bucket_of(uint64_t ticks)
 {
-    if (ticks < SUB_BUCKETS)
+    if (__builtin_expect(ticks < SUB_BUCKETS, 1))
         return (uint32_t)ticks;
     uint32_t shift = 63u - (uint32_t)__builtin_clzll(ticks) - DRMBENCH_HISTOGRAM_SUB_BITS;
     uint32_t bucket = shift * SUB_BUCKETS + (uint32_t)(ticks >> shift);
     return bucket < DRMBENCH_HISTOGRAM_BUCKETS ? bucket : DRMBENCH_HISTOGRAM_BUCKETS - 1;
 }
 
-/* Adds the samples whose faults[i] is `wanted` (all of them where faults is NULL); returns their sum. */
-static uint64_t add_samples(struct drmbench_histogram *histogram, const uint64_t *ticks,
-                            const uint8_t *faults, int wanted, uint64_t touches)
+/* Adds samples; returns their sum. */
+static uint64_t add_samples(struct drmbench_histogram *histogram, const uint64_t *ticks, uint64_t samples)
 {
-    uint64_t count = 0, sum = 0, min = histogram->min_ticks, max = histogram->max_ticks;
+    uint64_t sum = 0, min = histogram->min_ticks, max = histogram->max_ticks;
 
-    for (uint64_t touch = 0; touch < touches; touch++) {
-        if (faults && (faults[touch] != 0) != wanted)
-            continue;
-        uint64_t sample = ticks[touch];
-        count++;
+    for (uint64_t i = 0; i < samples; i++) {
+        uint64_t sample = ticks[i];
         sum += sample;
-        min = sample < min ? sample : min;
-        max = sample > max ? sample : max;
+        if (__builtin_expect(sample < min, 0)) /* seldom, so that a branch is less than a choice */
+            min = sample;
+        if (__builtin_expect(sample > max, 0))
+            max = sample;
         histogram->bucket[bucket_of(sample)]++;
     }
-    histogram->count += count;
+    histogram->count += samples;
     histogram->sum_ticks += sum;
     histogram->min_ticks = min;
     histogram->max_ticks = max;
@@ -46,15 +44,26 @@ static uint64_t add_samples(struct drmbench_histogram *histogram, const uint64_t
 
 void drmbench_histogram_add(struct drmbench_histogram *histogram, uint64_t ticks)
 {
-    add_samples(histogram, &ticks, NULL, 0, 1);
+    add_samples(histogram, &ticks, 1);
 }
 
+/* In runs of touches that go the same way: most often a block is one run, which memcmp() finds at once. */
 uint64_t drmbench_histogram_add_block(struct drmbench_histogram *faulted,
                                       struct drmbench_histogram *hit, const uint64_t *ticks,
                                       const uint8_t *faults, uint64_t touches)
 {
-    return add_samples(faulted, ticks, faults, 1, touches) +
-           add_samples(hit, ticks, faults, 0, touches);
+    uint64_t sum = 0;
+
+    if (touches && memcmp(faults, faults + 1, touches - 1) == 0)
+        return add_samples(faults[0] ? faulted : hit, ticks, touches);
+    for (uint64_t first = 0, last; first < touches; first = last) {
+        int way = faults[first] != 0;
+        last = first + 1;
+        while (last < touches && (faults[last] != 0) == way)
+            last++;
+        sum += add_samples(way ? faulted : hit, ticks + first, last - first);
+    }
+    return sum;
 }
 
 uint64_t drmbench_histogram_lower_ticks(uint32_t bucket)
