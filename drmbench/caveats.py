@@ -166,6 +166,12 @@ def _reaches(result: object) -> list[float]:
     return [spread.reach_percent for spread in spreads if spread is not None and spread.reach_percent is not None]
 
 
+def clock_went_backwards(intervals: int, source: str) -> Caveat:
+    """Counters of two CPUs differ, or the clock was set back: a difference of two reads was below 0."""
+    return Caveat("clock-went-backwards", f"the {source} went backwards in {intervals} timed intervals, which count as "
+                  "0 ns", "--cpu N, or DRMBENCH_CLOCK=clock_gettime where it is another clock")
+
+
 def simulated_driver(label: str, what: str) -> Caveat:
     """The driver, or the hardware under it, is made up."""
     return Caveat("simulated-driver", f"{label}: simulated: {what}",

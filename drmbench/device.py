@@ -7,6 +7,7 @@ import contextlib
 import errno
 import grp
 import os
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,10 @@ from drmbench._native import ffi, lib
 from drmbench.errors import DrmbenchError, one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
+
+NODES = "/dev/dri"
+_NODE = re.compile(r"(card|renderD)[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,7 @@ def open_node(node: str, access: int = os.O_RDWR) -> Iterator[int]:
 
 
 def list_devices() -> list[DrmDevice]:
-    """Every DRM device udev knows, ordered by node.
+    """Every DRM device udev knows, and nodes in /dev/dri that it does not list, ordered by node.
 
     Platform and faux devices (vgem, vkms) have no driver link in sysfs, so the name comes from the driver
     itself. Raises DrmbenchError where libudev is missing.
@@ -137,6 +141,7 @@ def list_devices() -> list[DrmDevice]:
             parent = node.parent
             by_parent.setdefault(parent.sys_path if parent is not None else node.sys_path, []).append(node)
     found = [_describe(nodes) for nodes in by_parent.values()]
+    found += _unlisted([node for device in found for node in device.nodes])
     return sorted(found, key=lambda device: [(len(node), node) for node in device.nodes])
 
 
@@ -151,6 +156,22 @@ def _describe(nodes: list[Any]) -> DrmDevice:
         primary, render, place.sys_path, bus, place.sys_name, _pci_id(place) if bus == "pci" else None,
         driver, problem,
     )
+
+
+def _unlisted(listed: Collection[str]) -> Iterator[DrmDevice]:
+    """The other nodes in /dev/dri: a container may have them without what udev says of them."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(NODES):
+            node = f"{NODES}/{name}"
+            if _NODE.fullmatch(name) and node not in listed:
+                yield unlisted_device(node, *_identify([node]))
+
+
+def unlisted_device(node: str, driver: DriverVersion | None, problem: DrmbenchError | None = None) -> DrmDevice:
+    """A device of which only one node is known."""
+    is_render = os.path.basename(node).startswith("renderD")
+    primary, render = (None, node) if is_render else (node, None)
+    return DrmDevice(primary, render, "", "unknown", "", None, driver, problem)
 
 
 def _identify(nodes: list[str]) -> tuple[DriverVersion | None, DrmbenchError | None]:

@@ -89,6 +89,11 @@ def calibrate_clock(source: str = "best") -> Clock:
     return Clock(names[out.source], bool(out.invariant), out.ns_per_tick, out.overhead_ns, out.resolution_ns)
 
 
+def backward_intervals() -> int:
+    """Timed intervals of this process so far whose end was read before their start; each counted as 0."""
+    return int(lib.drmbench_clock_backward_intervals())
+
+
 def hypervisor_signature() -> str:
     """The CPUID signature of the hypervisor ("KVMKVMKVM", "TCGTCGTCGTCG"), or "" where there is none."""
     out = ffi.new("char[13]")

@@ -27,6 +27,7 @@ from drmbench.model import (
     Parameters,
     Repetition,
 )
+from drmbench.native import backward_intervals
 from drmbench.oracle import explain_objections, mechanism_of, objections, populate_objections
 from drmbench.repetition import plan
 from drmbench.results import explain_results, fault_results, populate_results
@@ -227,6 +228,8 @@ def _notes(
         what = simulation_of(series.target.driver, series.target.description)
         if what is not None and series.target.kind == "drm":
             notes.append(caveats.simulated_driver(series.target.driver, what))
+    if backwards := backward_intervals():
+        notes.append(caveats.clock_went_backwards(backwards, clock.source))
     cpu = measurement.options.cpu
     machine = measurement.watch.machine(environment, clock, cpu) if measurement.watch is not None else None
     notes += caveats.about_environment(environment, clock, pinned=measurement.options.pinned, runs=runs,

@@ -6,9 +6,9 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import secrets
 import stat
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -79,7 +79,9 @@ class Destination:
                 os.close(os.open(self._real, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC))
                 return
             directory, name = os.path.split(self._real)
-            fd, self._temporary = tempfile.mkstemp(prefix=f".{name[:100]}.", dir=directory)
+            # Named before it is there: SIGTERM may come at any moment.
+            self._temporary = f"{directory}/.{name[:100]}.{secrets.token_hex(4)}"
+            fd = os.open(self._temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
             try:
                 os.posix_fallocate(fd, 0, _RESERVED_BYTES)
             finally:
@@ -109,9 +111,10 @@ class Destination:
                 with open(self._real, "wb") as file:
                     file.writelines(pieces)
                 return
-            with open(self._temporary, "wb") as file:
+            with open(self._temporary, "r+b") as file:  # "wb" would give back the room that is reserved
                 os.fchmod(file.fileno(), self._mode())
                 file.writelines(pieces)
+                file.truncate()
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(self._temporary, self._real)
@@ -167,8 +170,8 @@ def destination(path: str) -> Iterator[Destination | StandardOutput]:
         yield StandardOutput()
         return
     file = Destination(path)
-    file.prove_writable()
     try:
+        file.prove_writable()
         yield file
     finally:
         file.abandon()

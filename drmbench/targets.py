@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from drmbench import igt_filter
-from drmbench.device import DrmDevice, driver_version, list_devices, open_node
+from drmbench.device import driver_version, list_devices, open_node, unlisted_device
 from drmbench.drivers import DRM_BACKENDS
 from drmbench.drivers.baselines import AnonBackend, FileBackend, MemfdBackend
 from drmbench.drivers.dma_buf import DMA_HEAPS, UDMABUF, DmaHeapBackend, UdmabufBackend
@@ -21,6 +21,7 @@ from drmbench.errors import DrmbenchError, UnsupportedError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from drmbench.device import DrmDevice
     from drmbench.drivers.protocol import Backend, DrmBackend
 
 FLOOR = ("anon", "memfd")
@@ -161,9 +162,7 @@ def _named_node(path: str, devices: list[DrmDevice]) -> list[DrmDevice]:
     # A node that udev does not list may still be one: ask the file itself.
     with open_node(path) as fd:
         version = driver_version(fd, path)
-    is_render = os.path.basename(node).startswith("renderD")
-    return [DrmDevice(None if is_render else node, node if is_render else None, "", "unknown", "", None,
-                      version, None)]
+    return [unlisted_device(node, version)]
 
 
 def _named_driver(name: str, devices: list[DrmDevice]) -> list[DrmDevice]:

@@ -20,6 +20,19 @@ struct drmbench_clock drmbench_clock_in_use = {
     .ns_per_tick = 1.0,
 };
 
+static uint64_t backward_intervals;
+
+uint64_t drmbench_clock_backward_intervals(void)
+{
+    return __atomic_load_n(&backward_intervals, __ATOMIC_RELAXED);
+}
+
+uint64_t drmbench_backward_interval(void)
+{
+    __atomic_fetch_add(&backward_intervals, 1, __ATOMIC_RELAXED);
+    return 0;
+}
+
 void drmbench_hypervisor_signature(char *out_13_bytes)
 {
     memset(out_13_bytes, 0, 13);
@@ -86,7 +99,7 @@ static int measure_rate(uint64_t window_ns, double *ns_per_tick)
     while (drmbench_monotonic_raw_ns() - first.raw_ns < window_ns)
         continue;
     struct instant last = read_both();
-    if (last.ticks <= first.ticks)
+    if (last.ticks <= first.ticks || last.raw_ns <= first.raw_ns)
         return -EINVAL;
     *ns_per_tick = (double)(last.raw_ns - first.raw_ns) / (double)(last.ticks - first.ticks);
     return 0;
@@ -113,7 +126,7 @@ static void measure_cost(struct drmbench_clock *clock)
     uint64_t ticks[PAIRS], step = 0;
     for (int i = 0; i < PAIRS; i++) {
         uint64_t start = drmbench_clock_start(clock->source);
-        ticks[i] = drmbench_clock_stop(clock->source) - start;
+        ticks[i] = drmbench_interval(drmbench_clock_stop(clock->source) - start);
         step = common_step(ticks[i], step);
     }
     qsort(ticks, PAIRS, sizeof(ticks[0]), ascending);

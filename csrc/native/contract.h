@@ -30,6 +30,10 @@ struct drmbench_clock {
  * -EINVAL: this CPU has no such source. */
 int drmbench_clock_calibrate(int source, uint64_t window_ns, struct drmbench_clock *out);
 
+/* Intervals of this process whose end was read before their start, as between CPUs whose counters differ: each
+ * counts as no time. */
+uint64_t drmbench_clock_backward_intervals(void);
+
 /* The hypervisor's CPUID signature (12 characters and a NUL), empty on bare metal or where
  * the architecture has none. */
 void drmbench_hypervisor_signature(char *out_13_bytes);

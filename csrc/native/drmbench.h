@@ -12,6 +12,15 @@
 /* clock.c: the clock in use; calibrated to CLOCK_MONOTONIC_RAW until Python chooses. */
 extern struct drmbench_clock drmbench_clock_in_use;
 
+/* clock.c: counts an interval below 0, and returns 0. */
+uint64_t drmbench_backward_interval(void);
+
+/* The difference of two clock reads, 0 where the clock went backwards. */
+static inline uint64_t drmbench_interval(uint64_t difference_ticks)
+{
+    return __builtin_expect(difference_ticks <= INT64_MAX, 1) ? difference_ticks : drmbench_backward_interval();
+}
+
 /* histogram.c: touch i goes to `faulted` where faults[i] is not 0, else to `hit`; returns the sum of all ticks. */
 uint64_t drmbench_histogram_add_block(struct drmbench_histogram *faulted,
                                       struct drmbench_histogram *hit, const uint64_t *ticks,

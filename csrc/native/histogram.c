@@ -27,7 +27,7 @@ static uint64_t add_samples(struct drmbench_histogram *histogram, const uint64_t
     uint64_t sum = 0, min = histogram->min_ticks, max = histogram->max_ticks;
 
     for (uint64_t i = 0; i < samples; i++) {
-        uint64_t sample = ticks[i];
+        uint64_t sample = drmbench_interval(ticks[i]);
         sum += sample;
         if (__builtin_expect(sample < min, 0)) /* seldom, so that a branch is less than a choice */
             min = sample;

@@ -49,7 +49,7 @@ static inline void drmbench_probe_end(const struct drmbench_probe *probe,
 {
     uint64_t ticks = drmbench_clock_stop(drmbench_clock_in_use.source) - probe->start_ticks;
     drmbench_probe_counted(probe, stage);
-    stage->ns = drmbench_ticks_to_ns(ticks, 1);
+    stage->ns = drmbench_ticks_to_ns(drmbench_interval(ticks), 1);
 }
 
 #endif

@@ -105,8 +105,16 @@ def _usage(error: click.UsageError) -> str:
     return f"{where}{error.format_message().rstrip('.')}: see {path} --help"
 
 
-def _terminated(_signum: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+class _Interrupted(KeyboardInterrupt):
+    """Ctrl-C or SIGTERM.
+
+    CPython notes KeyboardInterrupt itself when it passes through exec(), which dataclasses use, and ends by SIGINT
+    in the end although it was caught (Python/pythonrun.c, run_eval_code_obj()).
+    """
+
+
+def _interrupt(_signum: int, _frame: FrameType | None) -> None:
+    raise _Interrupted
 
 
 def _explain(error: Exception) -> tuple[str, int]:
@@ -175,7 +183,9 @@ def main() -> None:
     _occupy_standard_descriptors()
     if "_DRMBENCH_COMPLETE" in os.environ:
         cli.main(prog_name="drmbench")  # click's shell completion
-    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGTERM, _interrupt)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # and not ignored, as behind nohup
+        signal.signal(signal.SIGINT, _interrupt)
     status = run(sys.argv[1:])
     try:
         sys.stdout.flush()

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from drmbench.errors import printable
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -34,7 +36,7 @@ class Bar:
 class Section:
     """A title, a table (perhaps without rows), lines under it, and a listing whose blanks and line ends count.
 
-    `bars` are of two kinds, which `bar_kinds` names.
+    `bars` are of two kinds, which `bar_kinds` names. None of them has control characters.
     """
 
     title: str
@@ -44,6 +46,11 @@ class Section:
     listing: list[str] = field(default_factory=list)
     bars: list[Bar] = field(default_factory=list)
     bar_kinds: tuple[str, str] = ("", "")
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rows", [[printable(cell) for cell in row] for row in self.rows])
+        object.__setattr__(self, "lines", [printable(line) for line in self.lines])
+        object.__setattr__(self, "listing", [printable(line) for line in self.listing])
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from drmbench.errors import printable
 from drmbench.model import (
     BandwidthReport,
     ComparePopulateReport,
@@ -44,7 +45,7 @@ def flat(value: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, object]
             yield f"{prefix}{name}", " ".join(str(item["name"] if isinstance(item, dict) and "name" in item else item)
                                               for item in part)
         else:
-            yield f"{prefix}{name}", part
+            yield f"{prefix}{name}", printable(part) if isinstance(part, str) else part
 
 
 def _row_a_result(report: Report) -> Iterator[Row]:
