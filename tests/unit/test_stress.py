@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import os
+import socket
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import jsonschema
 import pytest
@@ -17,8 +20,7 @@ from drmbench.stress import inquest, trial
 from drmbench.stress.neighbours import alone, in_company
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from lossy_memfd import Defect
 
@@ -124,6 +126,44 @@ def lossy(drmbench: Any, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     return run
 
 
+class Kept:
+    """Memfds that a lossy back-end sends here instead of freeing them, and what others on the machine seem to take.
+
+    Descriptors on their way through a socket belong to no process, so nobody misses them. The amount is counted here
+    and not read from /proc/meminfo, where other tests and the whole machine are.
+    """
+
+    def __init__(self, noise_kib: Iterator[int]) -> None:
+        self.here, self.keeper = socket.socketpair()
+        self.here.setblocking(False)
+        self.keeper.setblocking(False)
+        self._noise = noise_kib
+        self._used = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.here.close()
+        self.keeper.close()
+
+    def is_measured(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """As the machine's memory."""
+        for module in ("conformance.left_behind", "stress.campaign", "stress.trial"):
+            monkeypatch.setattr(f"drmbench.{module}.machine_memory", self.machine_memory)
+
+    def machine_memory(self) -> dict[str, int]:
+        """What was kept ever, and the noise."""
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                _data, fds, _flags, _address = socket.recv_fds(self.here, 1, 16)
+                for fd in fds:
+                    self._used += os.fstat(fd).st_size
+                    os.close(fd)
+        self._used += next(self._noise) << 10
+        return {"shared memory": self._used}
+
+
 class TestDefects:
     """Each is found, and the replay is small, fails again with the defect and passes without it."""
 
@@ -154,6 +194,27 @@ class TestDefects:
         failure = ran.json["results"][0]["failure"]
         assert (ran.status, failure["category"], failure["reproduced"]) == (1, "hang", "yes")
         assert "had to be killed (state S" in failure["actual"]
+
+    @pytest.mark.parametrize("noise", [(0,), (0, 300, -200, 0, 0, 70), (0, 0, 0, 500, -500)])
+    def test_memory_that_no_process_holds_any_more(
+        self, lossy: Any, monkeypatch: pytest.MonkeyPatch, noise: tuple[int, ...],
+    ) -> None:
+        monkeypatch.setattr("drmbench.conformance.left_behind._SETTLE_S", 0.0)
+        monkeypatch.setattr(inquest, "_BUDGET_S", 1.0)
+        with Kept(itertools.cycle(noise)) as kept:
+            kept.is_measured(monkeypatch)
+            ran = lossy("keeps memory", "--size", "64KiB", "--json", "-", "--seconds", "0.3", keeper=kept.keeper)
+        failure = ran.json["results"][0]["failure"]
+        assert (ran.status, failure["category"]) == (1, "memory")
+        assert "of shared memory more" in failure["actual"]
+
+    def test_what_others_take_is_only_a_remark(self, lossy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("drmbench.conformance.left_behind._SETTLE_S", 0.0)
+        with Kept(step * step for step in itertools.count(5)) as kept:
+            kept.is_measured(monkeypatch)
+            ran = lossy("none", "--size", "64KiB", "--json", "-", "--seconds", "0.3")
+        assert (ran.status, ran.json["results"][0]["failure"]) == (0, None)
+        assert "memory-grown" in {note["id"] for note in ran.json["caveats"]}
 
     def test_threads_fail_as_well(self, lossy: Any) -> None:
         ran = lossy("wrong errno", "--threads", "3", "--json", "-")
