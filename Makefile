@@ -13,7 +13,7 @@ test: ## Lint, unit tests, tests in a VM
 	@scripts/test lint unit vm lab
 
 test-all: ## The same, formats, a browser, other kernels and arm64 (long)
-	@scripts/test lint unit vm lab vm-doctor vm-explain vm-throughput vm-trace vm-verify formats browser kernels arm64
+	@scripts/test lint unit vm lab vm-doctor vm-explain vm-throughput vm-trace vm-verify vm-broken_driver vm-stress formats browser kernels arm64
 
 test-unit: ## Unit tests, which need no GPU
 	@scripts/test unit

@@ -5,8 +5,6 @@
  * libdrm_amdgpu initialises on it, allocates and maps. Domains, flags and
  * errnos are those of drivers/gpu/drm/amd/amdgpu/amdgpu_gem.c.
  */
-#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
-
 #include <linux/module.h>
 #include <linux/platform_device.h>
 #include <linux/slab.h>
@@ -44,16 +42,8 @@ MODULE_PARM_DESC(gtt_mib, "size of the GTT");
 module_param_named(prefault_pages, config.prefault_pages, uint, 0644);
 MODULE_PARM_DESC(prefault_pages, "pages that a fault maps; 0: as many as TTM does");
 
-static char *fault = "none";
-module_param(fault, charp, 0444);
-MODULE_PARM_DESC(fault, "what to do wrong: none, wrong_errno, stale_data or neighbour_page");
-
-static const char * const faults[] = {
-	[DOUBLE_FAULT_NONE] = "none",
-	[DOUBLE_FAULT_WRONG_ERRNO] = "wrong_errno",
-	[DOUBLE_FAULT_STALE_DATA] = "stale_data",
-	[DOUBLE_FAULT_NEIGHBOUR_PAGE] = "neighbour_page",
-};
+module_param_cb(fault, &double_fault_ops, &config.fault, 0644);
+MODULE_PARM_DESC(fault, "what to do wrong: none, or a name that ttm_wrong.c explains");
 
 static int create_ioctl(struct drm_device *drm, void *data, struct drm_file *file)
 {
@@ -220,7 +210,18 @@ static const struct drm_ioctl_desc amdgpu_ioctls[] = {
 	DRM_IOCTL_DEF_DRV(AMDGPU_INFO, info_ioctl, DRM_AUTH | DRM_RENDER_ALLOW),
 };
 
-DEFINE_DRM_GEM_FOPS(amdgpu_fops);
+static const struct file_operations amdgpu_fops = {
+	.owner = THIS_MODULE,
+	.open = drm_open,
+	.release = drm_release,
+	.unlocked_ioctl = drm_ioctl,
+	.compat_ioctl = drm_compat_ioctl,
+	.poll = drm_poll,
+	.read = drm_read,
+	.llseek = noop_llseek,
+	.mmap = double_mmap,
+	DOUBLE_FOP_FLAGS
+};
 
 static const struct drm_driver amdgpu_driver = {
 	DOUBLE_DRIVER,
@@ -244,13 +245,6 @@ static struct platform_device *amdgpu_device;
 
 static int __init amdgpu_init(void)
 {
-	int chosen = match_string(faults, ARRAY_SIZE(faults), fault);
-
-	if (chosen < 0) {
-		pr_err("fault=%s is unknown\n", fault);
-		return -EINVAL;
-	}
-	config.fault = chosen;
 	amdgpu_device = platform_create_bundle(&amdgpu_platform_driver, amdgpu_probe, NULL, 0,
 					       NULL, 0);
 	return PTR_ERR_OR_ZERO(amdgpu_device);

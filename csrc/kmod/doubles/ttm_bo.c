@@ -19,6 +19,7 @@ struct double_bo {
 	struct ttm_placement placement;
 	enum ttm_caching caching;
 	bool cpu_forbidden;
+	bool was_mapped;
 };
 
 static struct double_bo *to_bo(struct ttm_buffer_object *ttm)
@@ -144,7 +145,7 @@ static unsigned long double_io_mem_pfn(struct ttm_buffer_object *ttm, unsigned l
 {
 	struct double_device *dd = ttm_to_double(ttm->bdev);
 
-	if (dd->fault == DOUBLE_FAULT_NEIGHBOUR_PAGE && page == 1)
+	if (page == 1 && double_does(dd, DOUBLE_FAULT_NEIGHBOUR_PAGE))
 		page = 0;
 	return page_to_pfn(dd->page[ttm->resource->start + page]);
 }
@@ -229,9 +230,35 @@ static void double_gem_free(struct drm_gem_object *gem)
 #endif
 }
 
+static void clear_vram(struct double_device *dd, const struct ttm_resource *resource)
+{
+	if (resource->mem_type == TTM_PL_VRAM)
+		memset(dd->vram + resource_start(resource), 0, resource_bytes(resource));
+}
+
+static int lose_data(struct double_device *dd, struct ttm_buffer_object *ttm)
+{
+	int ret = dma_resv_lock_interruptible(ttm->base.resv, NULL);
+
+	if (ret)
+		return ret;
+	clear_vram(dd, ttm->resource);
+	dma_resv_unlock(ttm->base.resv);
+	return 0;
+}
+
 static int double_gem_mmap(struct drm_gem_object *gem, struct vm_area_struct *vma)
 {
-	return gem_to_bo(gem)->cpu_forbidden ? -EPERM : drm_gem_ttm_mmap(gem, vma);
+	struct double_bo *bo = gem_to_bo(gem);
+	struct double_device *dd = to_double(gem->dev);
+	int ret = 0;
+
+	if (bo->cpu_forbidden)
+		return -EPERM;
+	if (bo->was_mapped && double_does(dd, DOUBLE_FAULT_LOST_DATA))
+		ret = lose_data(dd, &bo->ttm);
+	bo->was_mapped = true;
+	return ret ?: drm_gem_ttm_mmap(gem, vma);
 }
 
 static const struct drm_gem_object_funcs double_gem_funcs = {
@@ -241,18 +268,13 @@ static const struct drm_gem_object_funcs double_gem_funcs = {
 	.vm_ops = &double_vm_ops,
 };
 
-static void clear_vram(struct double_device *dd, const struct ttm_resource *resource)
-{
-	if (resource->mem_type == TTM_PL_VRAM && dd->fault != DOUBLE_FAULT_STALE_DATA)
-		memset(dd->vram + resource_start(resource), 0, resource_bytes(resource));
-}
-
 int double_create(struct drm_file *file, struct drm_device *drm,
 		  const struct double_request *request, u32 *handle)
 {
 	struct double_device *dd = to_double(drm);
 	u64 size = PAGE_ALIGN(request->size);
 	struct double_bo *bo;
+	u32 leaked;
 	int ret;
 
 	if (!size || size < request->size)
@@ -271,8 +293,11 @@ int double_create(struct drm_file *file, struct drm_device *drm,
 				   double_bo_destroy);
 	if (ret)
 		return ret;
-	clear_vram(dd, bo->ttm.resource);
+	if (!double_does(dd, DOUBLE_FAULT_STALE_DATA))
+		clear_vram(dd, bo->ttm.resource);
 	ret = drm_gem_handle_create(file, &bo->ttm.base, handle);
+	if (!ret && double_does(dd, DOUBLE_FAULT_LEAKED_HANDLE))
+		drm_gem_handle_create(file, &bo->ttm.base, &leaked);
 	drm_gem_object_put(&bo->ttm.base);
 	return ret;
 }
@@ -284,7 +309,7 @@ int double_map_offset(struct drm_file *file, struct drm_device *drm, u32 handle,
 	int ret = 0;
 
 	if (!gem)
-		return to_double(drm)->fault == DOUBLE_FAULT_WRONG_ERRNO ? -EINVAL : -ENOENT;
+		return double_does(to_double(drm), DOUBLE_FAULT_WRONG_ERRNO) ? -EINVAL : -ENOENT;
 	if (gem_to_bo(gem)->cpu_forbidden)
 		ret = -EPERM;
 	else

@@ -93,7 +93,7 @@ static int make_vram(struct double_device *dd, u64 size)
 	if (!dd->vram)
 		return -ENOMEM;
 	dd->vram_size = (u64)blocks * BLOCK_BYTES;
-	if (dd->fault == DOUBLE_FAULT_STALE_DATA)
+	if (double_does(dd, DOUBLE_FAULT_STALE_DATA))
 		memset(dd->vram, STALE_BYTE, dd->vram_size);
 	return 0;
 }
@@ -150,7 +150,6 @@ int double_probe(struct platform_device *pdev, const struct drm_driver *driver,
 	if (IS_ERR(dd))
 		return PTR_ERR(dd);
 	dd->config = config;
-	dd->fault = config->fault;
 	dd->gtt_size = (u64)config->gtt_mib * SZ_1M;
 	ret = make_vram(dd, (u64)config->vram_mib * SZ_1M);
 	if (ret)

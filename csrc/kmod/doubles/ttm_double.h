@@ -22,6 +22,7 @@
 
 #include "compat.h"
 
+struct kernel_param_ops;
 struct platform_device;
 struct drm_mode_create_dumb;
 
@@ -30,12 +31,17 @@ struct drm_mode_create_dumb;
 #define DOUBLE_GTT	BIT(1)
 #define DOUBLE_VRAM	BIT(2)
 
-/* What the device does wrong on purpose, for tests of conformance tests. */
+/* What the device does wrong on purpose, for tests of tests; ttm_wrong.c says what each is. */
 enum double_fault {
 	DOUBLE_FAULT_NONE,
-	DOUBLE_FAULT_WRONG_ERRNO,	/* the offset of an unknown handle: EINVAL, not ENOENT */
-	DOUBLE_FAULT_STALE_DATA,	/* a buffer in VRAM shows what lay there before it */
-	DOUBLE_FAULT_NEIGHBOUR_PAGE,	/* the second page of a buffer in VRAM is the first */
+	DOUBLE_FAULT_WRONG_ERRNO,
+	DOUBLE_FAULT_INTERIOR_OFFSET,
+	DOUBLE_FAULT_FOREIGN_FILE,
+	DOUBLE_FAULT_STALE_DATA,
+	DOUBLE_FAULT_NEIGHBOUR_PAGE,
+	DOUBLE_FAULT_LOST_DATA,
+	DOUBLE_FAULT_LEAKED_HANDLE,
+	DOUBLE_FAULT_COUNT,
 };
 
 struct double_config {
@@ -43,7 +49,7 @@ struct double_config {
 	unsigned int visible_mib;	/* what the CPU can reach of it; 0: all */
 	unsigned int gtt_mib;
 	unsigned int prefault_pages;	/* a fault maps so many at most, read at each; 0: as TTM */
-	enum double_fault fault;
+	unsigned int fault;		/* an enum double_fault, read where it matters */
 };
 
 struct double_device {
@@ -53,7 +59,6 @@ struct double_device {
 	u64 vram_size;
 	u64 visible_size;
 	u64 gtt_size;
-	enum double_fault fault;
 	/* VRAM: blocks of RAM, linear in the kernel's address space and in `page` */
 	void *vram;
 	struct page **page;
@@ -75,6 +80,11 @@ static inline struct double_device *to_double(struct drm_device *drm)
 	return container_of(drm, struct double_device, drm);
 }
 
+static inline bool double_does(const struct double_device *dd, enum double_fault fault)
+{
+	return READ_ONCE(dd->config->fault) == fault;
+}
+
 /* Devices: ttm_device.c */
 int double_probe(struct platform_device *pdev, const struct drm_driver *driver,
 		 const struct double_config *config);
@@ -87,6 +97,10 @@ int double_create(struct drm_file *file, struct drm_device *drm,
 int double_map_offset(struct drm_file *file, struct drm_device *drm, u32 handle, u64 *offset);
 int double_dumb_create(struct drm_file *file, struct drm_device *drm,
 		       struct drm_mode_create_dumb *args);
+
+/* Doing wrong: ttm_wrong.c; `arg` of the parameter is a double_config's `fault` */
+extern const struct kernel_param_ops double_fault_ops;
+int double_mmap(struct file *filp, struct vm_area_struct *vma);
 
 /* Common to the drm_driver of every front. */
 #define DOUBLE_DRIVER							\
