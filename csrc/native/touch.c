@@ -68,7 +68,8 @@ static void time_touches(const struct drmbench_span *span, uint64_t first, uint6
 static void keep_ticks(uint32_t *kept, const uint64_t *ticks, uint64_t touches)
 {
     for (uint64_t touch = 0; touch < touches; touch++)
-        kept[touch] = ticks[touch] < UINT32_MAX ? (uint32_t)ticks[touch] : UINT32_MAX;
+        kept[touch] = ticks[touch] > INT64_MAX ? 0 : /* the clock went backwards */
+                      ticks[touch] < UINT32_MAX ? (uint32_t)ticks[touch] : UINT32_MAX;
 }
 
 int drmbench_touch_time(const struct drmbench_span *span, const uint8_t *faults,
