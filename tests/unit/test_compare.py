@@ -344,7 +344,8 @@ class TestEveryKind:
     ])
     def test_with_itself(self, drmbench: Any, tmp_path: Path, command: tuple[str, ...], quantity: str) -> None:
         path = str(tmp_path / "report.json")
-        size = () if "--size-sweep" in command else ("--size", "64KiB")
+        by_command = {"lifecycle": ("--sizes", "64KiB", "--live", "1")}
+        size = () if "--size-sweep" in command else by_command.get(command[0], ("--size", "64KiB"))
         assert drmbench(*command, "--device", "memfd", *size, "--json", path).status == 0
         ran = drmbench("compare", path, path, "--fail-if", "faults>+0", "--json", "-")
         assert ran.status == 0, ran.err
