@@ -5,7 +5,14 @@ from __future__ import annotations
 
 import click
 
-from drmbench.cli.options import operations, output_options, picture_options, repeating_options, subject_options
+from drmbench.cli.options import (
+    LAB_FORMATS,
+    operations,
+    output_options,
+    picture_options,
+    repeating_options,
+    subject_options,
+)
 
 
 @click.command(name="bandwidth")
@@ -14,7 +21,7 @@ from drmbench.cli.options import operations, output_options, picture_options, re
               help="read, write, fill, copy-to, copy-from.")
 @repeating_options("For the order of the passes.")
 @picture_options
-@output_options()
+@output_options(LAB_FORMATS)
 def command(
     devices: tuple[str, ...], buffer: str | None, size_bytes: int | None, operation_names: tuple[str, ...], runs: int,
     cpu: int | None, seed: int, no_baseline: bool, json_path: str | None, format_name: str, html_path: str | None,

@@ -5,7 +5,14 @@ from __future__ import annotations
 
 import click
 
-from drmbench.cli.options import accesses, asked_repeats, measuring_options, output_options, picture_options
+from drmbench.cli.options import (
+    LAB_FORMATS,
+    accesses,
+    asked_repeats,
+    measuring_options,
+    output_options,
+    picture_options,
+)
 from drmbench.cli.options import strategies as strategy_names
 
 
@@ -14,7 +21,7 @@ from drmbench.cli.options import strategies as strategy_names
 @click.option("--strategies", type=strategy_names, default="all", show_default=True, metavar="NAME,...",
               help="lazy, map-populate, madv-populate-read, madv-populate-write, mlock, touch.")
 @picture_options
-@output_options()
+@output_options(LAB_FORMATS)
 def command(
     devices: tuple[str, ...], buffer: str | None, size_bytes: int | None, access: str, order: str,
     runs: int | None, precision_percent: float | None, time_budget_s: float | None, warm_up: int, cpu: int | None,

@@ -6,6 +6,7 @@ from __future__ import annotations
 import click
 
 from drmbench.cli.options import (
+    LAB_FORMATS,
     accesses,
     asked_repeats,
     measuring_options,
@@ -22,7 +23,7 @@ from drmbench.cli.options import (
 @click.option("--histogram", is_flag=True, help="Show the latencies on a log scale.")
 @picture_options
 @plot_option
-@output_options()
+@output_options(LAB_FORMATS)
 def command(
     devices: tuple[str, ...], buffer: str | None, size_bytes: int | None, access: str, order: str,
     runs: int | None, precision_percent: float | None, time_budget_s: float | None, warm_up: int, cpu: int | None,

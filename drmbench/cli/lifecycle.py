@@ -6,6 +6,7 @@ from __future__ import annotations
 import click
 
 from drmbench.cli.options import (
+    LAB_FORMATS,
     live_counts,
     output_options,
     picture_options,
@@ -27,7 +28,7 @@ DEFAULT_LIVE = "1,100,10000"
               help="Lives of one more buffer, in each run.")
 @repeating_options("For the report only: nothing here is random.")
 @picture_options
-@output_options()
+@output_options(LAB_FORMATS)
 def command(
     devices: tuple[str, ...], buffer: str | None, sizes_bytes: tuple[int, ...], live: tuple[int, ...] | None,
     cycles: int, runs: int, cpu: int | None, seed: int, no_baseline: bool, json_path: str | None, format_name: str,

@@ -206,6 +206,18 @@ def measuring_options(command: F) -> F:
 GENERAL_FORMATS = ("table", "csv", "markdown", "json", "openmetrics")
 """What every report can be printed as."""
 
+LAB_FORMATS = ("lava", "kcidb")
+"""What reports with numbers, and those of verify, can be printed as besides."""
+
+
+def _format(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    """What the environment says for KCIDB must be known to be good before an hour of measuring."""
+    if value == "kcidb":
+        from drmbench.render.kcidb import check_environment  # noqa: PLC0415 (seldom needed)
+
+        check_environment()
+    return value
+
 
 def output_options(formats: tuple[str, ...] = ()) -> Callable[[F], F]:
     """--json and --format; `formats` are those that only this command has."""
@@ -213,7 +225,7 @@ def output_options(formats: tuple[str, ...] = ()) -> Callable[[F], F]:
 
     def decorate(command: F) -> F:
         command = click.option("--format", "format_name", type=click.Choice(choices), default=choices[0],
-                               show_default=True, help="What stdout shows.")(command)
+                               callback=_format, show_default=True, help="What stdout shows.")(command)
         return click.option("--json", "json_path", metavar="FILE", shell_complete=completion.files,
                             help="Write the report there; - is stdout, and nothing else is printed.")(command)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drmbench.cli.options import output_options, picture_options, plot_option, subject_options
+from drmbench.cli.options import LAB_FORMATS, output_options, picture_options, plot_option, subject_options
 from drmbench.cli.scaling import layouts as layout_names
 from drmbench.cli.scaling import size_range, worker_numbers
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 @click.option("--no-baseline", is_flag=True, help="Leave out memfd, the curve to compare with.")
 @picture_options
 @plot_option
-@output_options()
+@output_options(LAB_FORMATS)
 def command(devices: tuple[str, ...], buffer: str | None, size_bytes: int | None, threads: tuple[int, ...] | None,
             processes: tuple[int, ...] | None, max_workers: int | None, layout: tuple[Layout, ...],
             size_sweep: tuple[int, ...] | None, access: str, phase: str, runs: int, cpu: int | None, no_baseline: bool,

@@ -6,20 +6,23 @@ from __future__ import annotations
 import click
 
 from drmbench.cli import completion
-from drmbench.cli.options import GENERAL_FORMATS, picture_options, plot_option
+from drmbench.cli.options import GENERAL_FORMATS, LAB_FORMATS, picture_options, plot_option
 
 
 @click.command(name="show")
 @click.argument("paths", metavar="FILE...", nargs=-1, required=True, shell_complete=completion.files)
 @click.option("--format", "format_name", default="table", show_default=True,
-              type=click.Choice([*GENERAL_FORMATS, "ktap", "junit", "lava", "lava-results", "igt",
+              type=click.Choice([*GENERAL_FORMATS, *LAB_FORMATS, "ktap", "junit", "lava-results", "igt",
                                  "mermaid"]),
-              help="What stdout shows; ktap to igt for reports of verify, mermaid for trace.")
+              help="What stdout shows; lava and kcidb need numbers or verdicts, ktap to igt a report of verify, "
+                   "mermaid one of trace.")
+@click.option("--origin", metavar="NAME", help="With --format kcidb: the CI system.  [default: "
+                                               "$DRMBENCH_KCIDB_ORIGIN, else drmbench]")
 @click.option("--histogram", is_flag=True, help="Show the latencies on a log scale.")
 @picture_options
 @plot_option
 def command(paths: tuple[str, ...], format_name: str, histogram: bool, html_path: str | None, svg: str | None,
-            plot: str | None) -> None:
+            plot: str | None, origin: str | None) -> None:
     """Print saved JSON reports again; FILE may be - for stdin, or baseline:NAME.
 
     With --html, --svg or --plot nothing else is printed. The first two take
@@ -37,7 +40,7 @@ def command(paths: tuple[str, ...], format_name: str, histogram: bool, html_path
             draw([(path, load_named(path)) for path in paths])
     if html_path is None and svg is None:
         if plot is None:
-            show_all(paths, format_name, histogram=histogram)
+            show_all(paths, format_name, histogram=histogram, origin=origin)
         return
     if len(paths) > 1:
         raise UsageError("show", "--html", reason="a page or picture is made of one report",

@@ -24,7 +24,7 @@ from drmbench.cli.options import output_options, size
 @click.option("--list-subtests", is_flag=True, help="List the cases as IGT subtests, and run none.")
 @click.option("--run-subtest", metavar="PATTERN", help="Cases to run, by IGT's names and wildcards: 'a*,!ab'.")
 @click.option("--dynamic-subtest", metavar="PATTERN", help="Targets to run on, by IGT's names and wildcards.")
-@output_options(("ktap", "junit", "lava", "igt"))
+@output_options(("ktap", "junit", "lava", "kcidb", "igt"))
 def command(globs: tuple[str, ...], listing: bool, devices: tuple[str, ...], buffer: str | None, size_bytes: int,
             lava_path: str | None, list_subtests: bool, run_subtest: str | None, dynamic_subtest: str | None,
             json_path: str | None, format_name: str) -> int:

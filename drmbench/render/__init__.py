@@ -30,8 +30,10 @@ from drmbench.render.fault_latency import fault_latency_document
 from drmbench.render.fleet import fleet_document
 from drmbench.render.igt import IgtLog
 from drmbench.render.junit import render_junit
+from drmbench.render.kcidb import render_kcidb
 from drmbench.render.ktap import Ktap
 from drmbench.render.lava import LavaSignals, render_lava_results
+from drmbench.render.lava_measures import render_lava_measures
 from drmbench.render.lifecycle import lifecycle_document
 from drmbench.render.lines import replay
 from drmbench.render.markdown import render_markdown
@@ -91,6 +93,10 @@ def _mermaid(report: Report, _histogram: bool) -> str:
     return render_mermaid(report)
 
 
+def _lava(report: Report, _histogram: bool) -> str:
+    return replay(LavaSignals(), report) if isinstance(report, VerifyReport) else render_lava_measures(report)
+
+
 FORMATS: dict[str, Callable[[Report, bool], str]] = {
     "table": lambda report, histogram: render_table(document_of(report, histogram=histogram)),
     "csv": lambda report, _histogram: render_csv(report),
@@ -99,8 +105,9 @@ FORMATS: dict[str, Callable[[Report, bool], str]] = {
     "openmetrics": lambda report, _histogram: render_openmetrics(report),
     "ktap": _of_verify("ktap", lambda report: replay(Ktap(), report)),
     "junit": _of_verify("junit", render_junit),
-    "lava": _of_verify("lava", lambda report: replay(LavaSignals(), report)),
+    "lava": _lava,
     "lava-results": _of_verify("lava-results", render_lava_results),
+    "kcidb": lambda report, _histogram: render_kcidb(report),
     "tree": lambda report, _histogram: render_table(document_of(report)),
     "mermaid": _mermaid,
     "svg": lambda report, _histogram: chosen_svg(report, None),

@@ -11,7 +11,8 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from drmbench.errors import UnsupportedError, one_line
+from drmbench.errors import UnsupportedError
+from drmbench.render.lava_measures import text_line as _text
 from drmbench.render.lines import by_target
 from drmbench.render.outcomes import RUN, details, message, problems, slug
 from drmbench.render.verify import label
@@ -33,11 +34,6 @@ def _case_id(case: str) -> str:
 
 def _ms(result: VerifyResult) -> str:
     return f"{result.duration_ns / 1e6:.3f}"
-
-
-def _text(line: str) -> str:
-    """A line that can be no signal, whatever a driver calls itself."""
-    return one_line(line).replace("<LAVA", "LAVA")
 
 
 class LavaSignals:

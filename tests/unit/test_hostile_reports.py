@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 EVERY = ("table", "csv", "markdown", "json", "openmetrics")
-VERIFY_ONLY = ("ktap", "junit", "lava", "lava-results", "igt")
+VERIFY_ONLY = ("ktap", "junit", "lava", "kcidb", "lava-results", "igt")
+FURTHER = {"verify": VERIFY_ONLY, **dict.fromkeys(
+    ("fault-latency", "compare-populate", "scale", "bandwidth", "lifecycle"), ("lava", "kcidb"))}
 # Command of the report -> what makes one anywhere, or such a report where it takes root. A new report needs a line.
 SAMPLES: dict[str, tuple[str, ...] | model.Report] = {
     "lifecycle": ("--sizes", "4KiB,8KiB", "--live", "1,5", "--cycles", "3", "--runs", "2"),
@@ -186,7 +188,7 @@ class TestEveryReport:
     @settings(max_examples=150, deadline=None, derandomize=True, database=None)
     @given(data=st.data())
     def test_edited_by_hand(self, reports: Any, show: Any, command: str, data: st.DataObject) -> None:
-        format_name = data.draw(st.sampled_from(EVERY + (VERIFY_ONLY if command == "verify" else ())))
+        format_name = data.draw(st.sampled_from(EVERY + FURTHER.get(command, ())))
         histogram = ("--histogram",) if data.draw(st.booleans()) else ()
         document = edited(reports[command], data)
         check(show(json.dumps(document), "--format", format_name, *histogram), format_name)
