@@ -35,6 +35,7 @@ COMMANDS = {
     "show": ("drmbench.cli.show", "Print a saved JSON report again."),
     "schema": ("drmbench.cli.schema", "Print the JSON Schema of the reports."),
     "fleet": ("drmbench.cli.fleet", "Measure on many boards of a labgrid lab."),
+    "lava": ("drmbench.cli.lava", "Write jobs and test definitions for a LAVA lab."),
     "vm": ("drmbench.cli.vm", "Run any of this on real DRM drivers in a virtual machine."),
 }
 

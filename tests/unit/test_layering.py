@@ -71,7 +71,7 @@ class TestImports:
 class TestLaziness:
     @pytest.mark.parametrize("arguments", [
         ["--help"], ["fault-latency", "--help"], ["verify", "--help"], ["stress", "--help"], ["vm", "--help"],
-        ["doctor", "--help"], ["compare", "--help"],
+        ["doctor", "--help"], ["compare", "--help"], ["lava", "job", "--help"],
     ])
     def test_help_loads_nothing_heavy(self, arguments: list[str]) -> None:
         program = (
@@ -81,7 +81,7 @@ class TestLaziness:
         ended = subprocess.run([sys.executable, "-c", program, *arguments], check=True, capture_output=True, text=True,
                                timeout=60)
         loaded = set(ended.stderr.split())
-        assert not loaded & {"numpy", "rich", "pyudev", "msgspec", "cffi", "scipy"}
+        assert not loaded & {"numpy", "rich", "pyudev", "msgspec", "cffi", "scipy", "yaml"}
 
     def test_a_report_opens_without_the_native_code(self) -> None:
         program = ("import sys; import drmbench.store, drmbench.render.html, drmbench.cli.comparing; "
