@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Every target sets up what it needs by itself; see scripts/setup.
 .POSIX:
-.PHONY: help run test test-all test-unit test-vm test-formats matrix man lint bench clean
+.PHONY: help run test test-all test-unit test-vm test-formats matrix man wheelhouse lint bench clean
 
 help: ## Show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' Makefile | expand -t 14
@@ -12,8 +12,8 @@ run: ## First-touch faults of this machine's GPU, or of vkms in a VM (ARGS=...)
 test: ## Lint, unit tests, tests in a VM
 	@scripts/test lint unit vm lab
 
-test-all: ## The same, formats, a browser, other kernels and arm64 (long)
-	@scripts/test lint unit vm lab vm-doctor vm-explain vm-throughput vm-trace vm-verify vm-broken_driver vm-stress formats browser kernels arm64
+test-all: ## The same, and every other lane, two at a time (long)
+	@scripts/test-all
 
 test-unit: ## Unit tests, which need no GPU
 	@scripts/test unit
@@ -26,6 +26,9 @@ test-formats: ## igt_runner, LAVA and others read what verify prints
 
 matrix: ## Every kernel times every lab device, in one table (resumes; ARGS=...)
 	@scripts/matrix $(ARGS)
+
+wheelhouse: ## Wheels that `drmbench fleet run --wheelhouse` brings to boards
+	@scripts/wheelhouse $(ARGS)
 
 man: ## Man pages from the parser, into build/man
 	@scripts/man-pages

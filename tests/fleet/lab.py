@@ -72,6 +72,7 @@ class Lab:
 
     folder: Path
     port: int = field(default_factory=free_port)
+    places: list[str] = field(default_factory=list)
     _coordinator: subprocess.Popen[bytes] | None = None
     _stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
@@ -86,8 +87,13 @@ class Lab:
         ))
 
     def stop_coordinator(self) -> None:
-        """As by a crash: nothing is said to anybody."""
+        """As by a crash: nothing is said to anybody. The places have been saved before, as they are every few s."""
         assert self._coordinator is not None
+        saved = self.folder / "places.yaml"
+        until = time.monotonic() + 60
+        while not saved.exists() or any(f"{name}:" not in saved.read_text() for name in self.places):
+            assert time.monotonic() < until
+            time.sleep(0.1)
         os.killpg(self._coordinator.pid, signal.SIGKILL)
         self._coordinator.wait(10)
 
@@ -125,6 +131,7 @@ class Lab:
             return calls
 
         self._do(make)
+        self.places += tags
 
     def acquire(self, place: str) -> None:
         """As the user of LG_HOSTNAME and LG_USERNAME."""
@@ -168,6 +175,10 @@ class Lab:
 
         async with connected(self.address) as coordinator:
             yield coordinator._session
+
+    def enter(self, process: contextlib.AbstractContextManager[subprocess.Popen[bytes]]) -> None:
+        """Something that lives as long as the lab does."""
+        self._stack.enter_context(process)
 
     def __enter__(self) -> Self:
         return self
