@@ -6,8 +6,8 @@ Schema 5.0, as kcidb-io has it; where kcidb-io is installed, what it calls its l
 A test's id is a hash of kernel release and build, architecture, CPU model, number of CPUs, virtualization and the
 test's path, which has the parameters. So another run of the same on the same kernel and machine has the same ids and
 takes the place of the first, and on another kernel the same paths, by which a dashboard draws its lines. Machines that
-are alike, or runs to be kept side by side, are told apart by DRMBENCH_KCIDB_RUN. Where the kernel's builder has
-reported it already, DRMBENCH_KCIDB_BUILD is that build's id, and the tests belong to it.
+are alike, or runs to be kept side by side, are told apart by DRMBENCH_KCIDB_RUN, the boards of a fleet by their place.
+Where the kernel's builder has reported it already, DRMBENCH_KCIDB_BUILD is that build's id, and the tests belong to it.
 """
 
 from __future__ import annotations
@@ -22,12 +22,14 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from drmbench.errors import DrmbenchError, UsageError, one_line
-from drmbench.model import VerifyReport
+from drmbench.model import FleetReport
 from drmbench.render.common import machine
 from drmbench.render.kcidb_tests import tests_of
 from drmbench.store import encode
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from drmbench.model import Environment, Report
 
 DEFAULT_ORIGIN = "drmbench"
@@ -43,23 +45,42 @@ def render_kcidb(report: Report, origin: str | None = None) -> str:
     Raises UsageError for a bad origin or build id and for other kinds of report, DrmbenchError where kcidb-io refuses.
     """
     own = _origin(origin)
+    document: Tree = {"version": dict(_VERSION)}
+    if isinstance(report, FleetReport):
+        parts = [_submission(own, board.report, board.place) for board in report.boards if board.report is not None]
+    else:
+        parts = [_submission(own, report, "")]
+    if not parts:
+        raise DrmbenchError("kcidb", "submission", reason="no board brought a report back",
+                            remedy="--format table says why")
+    return encode(_checked(document | _joined(parts))).decode()
+
+
+def _submission(own: str, report: Report, place: str) -> dict[str, list[Tree]]:
+    """The objects of one machine, by their kind; `place` is its name in a fleet."""
     environment = report.environment
     given = _given_build()
     build_id = given or _id(own, "build", environment.kernel, environment.kernel_build, environment.arch)
-    shared = {"build_id": build_id, "origin": own, "environment": _environment(environment), **_start(environment)}
-    document: Tree = {"version": dict(_VERSION)}
-    if given is None:
-        document |= _kernel(own, build_id, environment)
+    shared = {"build_id": build_id, "origin": own, "environment": _environment(environment, place),
+              **_start(environment)}
+    objects: dict[str, list[Tree]] = {} if given else _kernel(own, build_id, environment)
     tests, known = [], {}
     for test in tests_of(report):
-        test_id = _id(own, "test", *_machine(environment), test.path)
+        test_id = _id(own, "test", *_machine(environment, place), test.path)
         tests.append({"id": test_id, **shared, "path": test.path, **test.fields})
         if test.known is not None:
             known[test_id] = test.known
-    document["tests"] = tests
-    if isinstance(report, VerifyReport) and known:
-        document |= _triaged(own, known)
-    return encode(_checked(document)).decode()
+    return objects | {"tests": tests} | (_triaged(own, known) if known else {})
+
+
+def _joined(parts: Sequence[dict[str, list[Tree]]]) -> dict[str, list[Tree]]:
+    """Of several machines: what two of them share, such as a kernel, is there once."""
+    found: dict[str, dict[str, Tree]] = {}
+    for part in parts:
+        for kind, objects in part.items():
+            for each in objects:
+                found.setdefault(kind, {}).setdefault(each["id"], each)
+    return {kind: list(objects.values()) for kind, objects in found.items()}
 
 
 def check_environment() -> None:
@@ -88,9 +109,9 @@ def _id(origin: str, *parts: str) -> str:
     return f"{origin}:drmbench-{parts[0]}-{hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]}"
 
 
-def _machine(environment: Environment) -> tuple[str, ...]:
+def _machine(environment: Environment, place: str) -> tuple[str, ...]:
     return (environment.kernel, environment.kernel_build, environment.arch, environment.cpu_model,
-            str(environment.cpus), environment.virtualization, os.environ.get("DRMBENCH_KCIDB_RUN", ""))
+            str(environment.cpus), environment.virtualization, os.environ.get("DRMBENCH_KCIDB_RUN", ""), place)
 
 
 def _start(environment: Environment) -> Tree:
@@ -101,12 +122,14 @@ def _start(environment: Environment) -> Tree:
     return {"start_time": date.isoformat()} if date.tzinfo is not None else {}
 
 
-def _environment(environment: Environment) -> Tree:
-    return {"comment": one_line(f"{machine(environment)}, {environment.cpus} x {environment.cpu_model}"),
-            "misc": {name: part for name, part in msgspec.to_builtins(environment).items() if part is not None}}
+def _environment(environment: Environment, place: str) -> Tree:
+    name = f"{place}: " if place else ""
+    return {"comment": one_line(f"{name}{machine(environment)}, {environment.cpus} x {environment.cpu_model}"),
+            "misc": {name: part for name, part in {**msgspec.to_builtins(environment), "place": place or None}.items()
+                     if part is not None}}
 
 
-def _kernel(origin: str, build_id: str, environment: Environment) -> Tree:
+def _kernel(origin: str, build_id: str, environment: Environment) -> dict[str, list[Tree]]:
     """What a report knows of the kernel: release and build, but no commit."""
     misc = {"kernel": environment.kernel, "kernel_build": environment.kernel_build}
     checkout_id = _id(origin, "checkout", environment.kernel)
@@ -120,7 +143,7 @@ def _kernel(origin: str, build_id: str, environment: Environment) -> Tree:
     }
 
 
-def _triaged(origin: str, known: dict[str, Tree]) -> Tree:
+def _triaged(origin: str, known: dict[str, Tree]) -> dict[str, list[Tree]]:
     """Breaches on drmbench's list: an issue each, and an incident for each test that met it."""
     issues: dict[str, Tree] = {}
     incidents = []

@@ -7,15 +7,13 @@ import contextlib
 import importlib
 import json
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import readers
 import yaml
 from conftest import MADE_UP, SOON
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 LIMIT_S = 120
 
@@ -64,13 +62,13 @@ def dispatcher() -> Any:
     errors = importlib.import_module("lava_common.exceptions")
     pexpect = importlib.import_module("pexpect")
 
-    def run(command: list[str]) -> Log:
+    def run(command: list[str], program: str = sys.executable) -> Log:
         action, log = shell.TestShellAction(), Log()
         action._reset_patterns()
         action.logger = log
         action.signal_director.test_uuid = "1"
         action.definition = "drmbench"
-        terminal = pexpect.spawn(sys.executable, command, encoding="utf-8", timeout=LIMIT_S)
+        terminal = pexpect.spawn(program, command, encoding="utf-8", timeout=LIMIT_S)
         with contextlib.suppress(errors.ConnectionClosedError):  # drmbench has ended
             while action._keep_running(terminal, LIMIT_S, ""):
                 pass
@@ -123,6 +121,32 @@ class TestDispatcher:
                     if result["case"].endswith(".verdict")}
         assert verdicts["madv-populate-write"] == "pass"
         assert set(verdicts) == {"lazy", "map-populate", "madv-populate-read", "madv-populate-write", "mlock", "touch"}
+
+
+    def test_the_definition_with_lava_s_own_helpers(self, measured: Any, drmbench: Any, tmp_path: Path) -> None:
+        """As its dispatcher writes run.sh; only pip is ours, as there is no wheel to fetch."""
+        del measured  # it has put the dispatcher on the path
+        ran = drmbench("lava", "test-definition", *PACKAGE, "--device", "anon", "--arguments",
+                       "--size 64KiB --runs 1 --no-baseline", "--command", "fault-latency", "--command", "verify")
+        document = yaml.safe_load(ran.out)
+        helpers = readers.lava() / "lava_dispatcher" / "lava_test_shell"
+        for name in ("lava-test-case", "lava-common-functions"):
+            (tmp_path / name).write_text(f"#!/bin/sh\n{(helpers / name).read_text()}")
+            (tmp_path / name).chmod(0o755)
+        pip = f"mkdir -p venv/bin && ln -sf {Path(sys.executable).with_name('drmbench')} venv/bin/drmbench"
+        steps = [step.replace('python3 -m venv venv && venv/bin/pip --no-input install --quiet "$PACKAGE"', pip)
+                 for step in document["run"]["steps"]]
+        variables = [f"{name}='{value}'" for name, value in document["parameters"].items()]
+        script = tmp_path / "run.sh"
+        script.write_text("\n".join([f"cd {tmp_path}", f"export PATH={tmp_path}:$PATH LAVA_RESULT_DIR={tmp_path}",
+                                     *variables, "set -e", "set -x", *steps, ""]))
+        log = dispatcher()([str(script)], "/bin/sh")
+        assert log.complaints == []
+        found = {result["case"]: result for result in log.sent}
+        assert [found[f"{name}.run"]["result"] for name in ("install", "fault-latency")] == ["pass", "pass"]
+        assert found["fault-latency.64KiB.write.sequential.cold.faults.touch"]["units"] == "faults"
+        assert {result["set"] for result in log.sent if "set" in result} == {"anon"}
+        assert "verify.run" in found
 
 
 PACKAGE = ("--install", "https://example.org/drmbench-1-cp311-abi3-linux_x86_64.whl")

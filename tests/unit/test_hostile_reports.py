@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 EVERY = ("table", "csv", "markdown", "json", "openmetrics")
 VERIFY_ONLY = ("ktap", "junit", "lava", "kcidb", "lava-results", "igt")
 FURTHER = {"verify": VERIFY_ONLY, **dict.fromkeys(
-    ("fault-latency", "compare-populate", "scale", "bandwidth", "lifecycle"), ("lava", "kcidb"))}
+    ("fault-latency", "compare-populate", "scale", "bandwidth", "lifecycle"), ("lava", "kcidb")), "fleet": ("kcidb",)}
 # Command of the report -> what makes one anywhere, or such a report where it takes root. A new report needs a line.
 SAMPLES: dict[str, tuple[str, ...] | model.Report] = {
     "lifecycle": ("--sizes", "4KiB,8KiB", "--live", "1,5", "--cycles", "3", "--runs", "2"),

@@ -14,6 +14,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from kcidb_io import schema
 from made_up_cases import HOSTILE
+from made_up_fleet import a_fleet
+from msgspec import structs
+
+from drmbench import store
+from drmbench.model import Board
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -220,6 +225,26 @@ class TestVerify:
         listed = by_path(document)["drmbench.verify.memfd.made-up.listed"]
         assert (incident["test_id"], incident["issue_id"]) == (listed["id"], issue["id"])
         assert issue["culprit"] == {"code": True}
+
+
+class TestFleet:
+    def test_boards_that_are_alike_are_told_apart(self, drmbench: Any, tmp_path: Path) -> None:
+        report = a_fleet()
+        (tmp_path / "fleet.json").write_bytes(store.encode(report))
+        document = json.loads(drmbench("show", tmp_path / "fleet.json", "--format", "kcidb").out)
+        schema.LATEST.validate(document)
+        boards = [board for board in report.boards if board.report is not None]
+        kernels = {board.report.environment.kernel for board in boards if board.report is not None}
+        assert len(document["checkouts"]) == len(document["builds"]) == len(kernels) == 2
+        touched = [test for test in document["tests"] if test["path"].endswith(".cold.faults.touch")]
+        assert len({test["id"] for test in touched}) == len(touched) == len(boards)
+        assert {test["environment"]["comment"].split(":")[0] for test in touched} == {board.place for board in boards}
+
+    def test_where_no_board_came_back(self, drmbench: Any, tmp_path: Path) -> None:
+        report = structs.replace(a_fleet(), boards=[Board("gone", "lost", "the board went away")])
+        (tmp_path / "fleet.json").write_bytes(store.encode(report))
+        ran = drmbench("show", tmp_path / "fleet.json", "--format", "kcidb")
+        assert (ran.status, ran.out, ran.err.count("\n")) == (1, "", 1)
 
 
 class TestWithoutKcidbIo:
