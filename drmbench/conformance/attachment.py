@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import time
 from dataclasses import dataclass
@@ -50,12 +51,12 @@ class Attachment:
         self._write("unbind")
 
     def bind(self, timeout_s: float) -> None:
-        """Put the driver back and wait for a node. Raises OSError, TimeoutError too."""
+        """Put the driver back and wait for a node. Raises OSError; ETIMEDOUT where none appears."""
         self._write("bind")
         deadline = time.monotonic() + timeout_s
         while not self.nodes:
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{os.path.basename(self.device)} was bound again and got no node")
+                raise TimeoutError(errno.ETIMEDOUT, f"{os.path.basename(self.device)} was bound again and got no node")
             time.sleep(_LOOK_EVERY_S)
 
     def _write(self, name: str) -> None:

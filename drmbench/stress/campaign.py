@@ -86,6 +86,10 @@ class Campaign:
             self._rounds()
         except KeyboardInterrupt:
             self.interrupted = True
+        lost = self.lab.attach()
+        if lost is not None and self.failure is None:
+            self.failure = StressFailure(lost.category, lost.what, lost.expected, lost.actual, self.rounds,
+                                         kernel_log=lost.kernel_log)
         target = self.lab.site.target
         return StressResult(
             target=TargetInfo(target.kind, target.node, target.driver, target.description, self.lab.site.kind),

@@ -132,9 +132,9 @@ class Executor:
             raise Mismatch("left behind", s.describe(step), "no other handles", f"handles {unknown}")
 
     def bind(self, _step: s.Bind) -> None:
-        """The driver comes back, perhaps with another node."""
+        """The driver comes back, perhaps with another node: open() asks for the present one."""
         if self.ground.port is not None:
-            self.ground.target = self.ground.port.bind(self.ground.target)
+            self.ground.port.bind()
 
     def unbind(self, _step: s.Unbind) -> None:
         """The driver goes."""

@@ -14,6 +14,7 @@ from drmbench.conformance.calls import PAGE_BYTES
 from drmbench.conformance.subject import OpenFile, open_file
 from drmbench.drivers.protocol import BufferObject
 from drmbench.native import timed_ioctl
+from drmbench.stress.port import present
 from drmbench.stress.steps import PROT_BITS
 
 if TYPE_CHECKING:
@@ -73,8 +74,8 @@ class Ground:
     _closing: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
     def open(self, slot: int) -> None:
-        """Open the target once more."""
-        self.files[slot] = Opened(self._closing.enter_context(open_file(self.target)))
+        """Open the target once more, by the node that it has now."""
+        self.files[slot] = Opened(self._closing.enter_context(open_file(present(self.target, self.port))))
 
     def close(self, slot: int) -> None:
         """Close an open file."""

@@ -3,48 +3,53 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import time
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from drmbench.conformance.attachment import Attachment
+from drmbench.conformance.known import excluded
 from drmbench.errors import DrmbenchError, UnsupportedError
 
 if TYPE_CHECKING:
     from drmbench.targets import Target
 
-_COMES_BACK_WITHIN_S = 20.0
-_LOOK_EVERY_S = 0.02
+BACK_WITHIN_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
 class Port:
-    """The device in sysfs, and the driver's folder with its bind and unbind files."""
+    """Where a device hangs on its driver, and a node that it once had: bound again, its number may be another."""
 
-    device: Path
-    driver: Path
-    render: bool
+    attachment: Attachment
+    once: str
+
+    @property
+    def node(self) -> str | None:
+        """The node of that sort, primary or render, which the device has now; None without its driver."""
+        return self.attachment.node_like(self.once)
 
     def unbind(self) -> None:
         """Raises OSError."""
-        (self.driver / "unbind").write_text(self.device.name, encoding="ascii")
+        self.attachment.unbind()
 
-    def bind(self, target: Target) -> Target:
-        """The target with the node that the device has now. Raises OSError, DrmbenchError where no node appears."""
-        (self.driver / "bind").write_text(self.device.name, encoding="ascii")
-        deadline = time.monotonic() + _COMES_BACK_WITHIN_S
-        while time.monotonic() < deadline:
-            node = self._node()
-            if node is not None:
-                return replace(target, node=node)
-            time.sleep(_LOOK_EVERY_S)
-        raise DrmbenchError(target.label, "bind", reason="no node appeared after the driver was given back")
+    def bind(self) -> None:
+        """Returns once there is a node. Raises OSError, ETIMEDOUT where none appears."""
+        self.attachment.bind(BACK_WITHIN_S)
 
-    def _node(self) -> str | None:
-        wanted = "renderD*" if self.render else "card[0-9]*"
-        names = [path.name for path in self.device.glob(f"drm/{wanted}") if "-" not in path.name]
-        return next((f"/dev/dri/{name}" for name in names if os.access(f"/dev/dri/{name}", os.R_OK | os.W_OK)), None)
+
+def present(target: Target, port: Port | None) -> Target:
+    """The target with the node that it has now; the target itself without a port.
+
+    Raises DrmbenchError (ENODEV) where its driver is away.
+    """
+    if port is None:
+        return target
+    node = port.node
+    if node is None:
+        raise DrmbenchError(target.label, "open", errno=errno.ENODEV, reason="its driver was taken away")
+    return replace(target, node=node)
 
 
 def find_port(target: Target) -> Port:
@@ -52,17 +57,21 @@ def find_port(target: Target) -> Port:
     reason = _refusal(target)
     if reason or target.node is None:
         raise UnsupportedError(target.label, "--unbind", reason=reason or "there is no driver to take away")
-    number = os.stat(target.node).st_rdev
-    device = Path(f"/sys/dev/char/{os.major(number)}:{os.minor(number)}/device").resolve()
-    if not os.access(device / "driver/unbind", os.W_OK):
+    try:
+        attachment = Attachment.of_node(target.node)
+    except OSError as error:
+        raise UnsupportedError(target.label, "--unbind", errno=error.errno) from None
+    if not attachment.can_unbind:
         raise UnsupportedError(target.label, "--unbind", reason="its device has no driver to unbind in sysfs")
-    return Port(device, (device / "driver").resolve(), "renderD" in target.node)
+    return Port(attachment, target.node)
 
 
 def _refusal(target: Target) -> str:
-    """Never on a machine that somebody looks at."""
+    """Never on a machine that somebody looks at, and not where it is known to bring the kernel down."""
     if "DRMBENCH_VM_KERNEL" not in os.environ:
         return "a driver is only taken away in the lab: drmbench vm run"
     if os.geteuid() != 0:
         return "needs root"
-    return "" if target.kind == "drm" else "there is no driver to take away"
+    if target.kind != "drm":
+        return "there is no driver to take away"
+    return excluded("lab-unbind", driver=target.driver, kernel=os.uname().release)

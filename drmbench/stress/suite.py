@@ -22,7 +22,7 @@ from drmbench.model import SCHEMA_VERSION, StressParameters, StressReport
 from drmbench.store import destination
 from drmbench.stress.campaign import Campaign, Clock, Wanted
 from drmbench.stress.limits import limits_for, live_limit_bytes
-from drmbench.stress.port import find_port
+from drmbench.stress.port import Port, find_port, present
 from drmbench.stress.probe import probe
 from drmbench.stress.program import Replay
 from drmbench.stress.traits import Traits
@@ -72,12 +72,15 @@ class Stress:
     file: Destination | StandardOutput | None
     results: list[StressResult] = field(default_factory=list)
     notes: list[Caveat] = field(default_factory=list)
+    ports: dict[str | None, Port | DrmbenchError] = field(default_factory=dict)
     failures: list[DrmbenchError] = field(default_factory=list)
     interrupted: bool = False
 
     def run(self, pairs: Sequence[tuple[Target, str]]) -> None:
         """One target after the other; Ctrl-C keeps what was found."""
         self.progress.start(max(1, int(self.options.seconds)) * len(pairs))
+        if self.options.unbind:  # before the first driver goes: later on the targets' nodes may be others
+            self.ports = {target.node: _port_or_refusal(target) for target, _kind in pairs}
         try:
             for target, kind in pairs:
                 self._stress(target, kind)
@@ -110,10 +113,13 @@ class Stress:
 
     def _site(self, target: Target, kind: str) -> Site:
         """Look at the target in a process of its own, as it may crash or hang. Raises DrmbenchError."""
+        port = self.ports.get(target.node)
+        if isinstance(port, DrmbenchError):
+            raise port
+        target = present(target, port)
         limits = limits_for(self.options.size_bytes, self.options.threads, self.options.replay)
         live_bytes = live_limit_bytes(limits, self.options.threads, self.options.replay)
         check_memory(target, live_bytes)
-        port = find_port(target) if self.options.unbind else None
         ended = run_apart(
             lambda: judged(lambda: probe(target, kind, live_bytes, unbind=port is not None)),
             _PROBE_LIMIT_S * self.time_factor, self.log,
@@ -153,6 +159,13 @@ class Stress:
         else:
             return path
         return ""
+
+
+def _port_or_refusal(target: Target) -> Port | DrmbenchError:
+    try:
+        return find_port(target)
+    except DrmbenchError as error:
+        return error
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 from drmbench.conformance.isolation import Ended, run_apart
 from drmbench.conformance.left_behind import grown, machine_memory
+from drmbench.conformance.verdict import judged
 from drmbench.model import FailureCategory
 from drmbench.stress.neighbours import alone
+from drmbench.stress.port import BACK_WITHIN_S
 from drmbench.stress.program import Listed
 from drmbench.stress.worker import Job, work
 
@@ -67,6 +69,9 @@ class Lab:
 
     def run(self, sources: Sequence[Source], shared: Sequence[int], deadline_s: float) -> Trial:
         """A program whose steps come from the sources, until a moment of the monotonic clock."""
+        lost = self.attach()
+        if lost is not None:
+            return Trial({}, [0] * len(sources), lost)
         size = 8 * len(sources)
         with mmap.mmap(-1, size) as memory, memoryview(memory).cast("Q") as marks:
             limit_s = max(0.0, deadline_s - time.monotonic()) + _HANGS_AFTER_S * self.time_factor
@@ -75,6 +80,16 @@ class Lab:
             taken = list(marks)
         value = ended.judgement.value or {}
         return Trial(value.get("counts", {}), taken, _failure(ended, value.get("failure") or {}))
+
+    def attach(self) -> Failed | None:
+        """Give the device its driver back where a round was killed between taking and giving.
+
+        In a process of its own, which may hang as that round did.
+        """
+        port = self.site.port
+        if port is None or port.node is not None:
+            return None
+        return _failure(run_apart(lambda: judged(port.bind), 2 * BACK_WITHIN_S * self.time_factor, self.log), {})
 
     def replay(self, program: Program, deadline_s: float) -> Trial:
         """A program whose steps are known."""

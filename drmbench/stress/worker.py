@@ -21,6 +21,7 @@ from drmbench.stress import steps as s
 from drmbench.stress.arena import Arena
 from drmbench.stress.execute import Executor
 from drmbench.stress.ground import Ground, Held, Opened
+from drmbench.stress.port import present
 from drmbench.stress.predict import slot_pages
 from drmbench.stress.program import rounded, state_of
 from drmbench.stress.touching import Mismatch
@@ -41,7 +42,7 @@ _SWITCH_EVERY_S = 0.0005
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where programs run."""
+    """Where programs run. Where there is a port, the target's node may be one of the past."""
 
     target: Target
     kind: str
@@ -238,7 +239,7 @@ def _read_shared(job: Job, drivers: list[Driver], shared: list[Held]) -> Failure
 @contextlib.contextmanager
 def _shared_buffers(job: Job) -> Iterator[list[Held]]:
     site = job.site
-    with open_file(site.target) as file:
+    with open_file(present(site.target, site.port)) as file:
         opened = Opened(file)
         held: list[Held] = []
         try:
