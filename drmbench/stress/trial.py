@@ -8,9 +8,12 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, cast, get_args
 
+from msgspec import structs
+
 from drmbench.conformance.isolation import Ended, run_apart
 from drmbench.conformance.left_behind import grown, machine_memory
-from drmbench.conformance.verdict import judged
+from drmbench.conformance.verdict import Judgement, fail
+from drmbench.errors import errno_name
 from drmbench.model import FailureCategory
 from drmbench.stress.neighbours import alone
 from drmbench.stress.port import BACK_WITHIN_S
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from drmbench.conformance.kernel_log import KernelLog
+    from drmbench.stress.port import Port
     from drmbench.stress.program import Program, Source
     from drmbench.stress.worker import Site
 
@@ -89,7 +93,8 @@ class Lab:
         port = self.site.port
         if port is None or port.node is not None:
             return None
-        return _failure(run_apart(lambda: judged(port.bind), 2 * BACK_WITHIN_S * self.time_factor, self.log), {})
+        ended = run_apart(lambda: _bind(port), 2 * BACK_WITHIN_S * self.time_factor, self.log)
+        return _failure(ended, ended.judgement.value or {})
 
     def replay(self, program: Program, deadline_s: float) -> Trial:
         """A program whose steps are known."""
@@ -104,6 +109,15 @@ class Lab:
         if trial.failed is not None or not kept:
             return trial.failed
         return Failed("memory", "the machine's memory", "as before", f"{kept} more")
+
+
+def _bind(port: Port) -> Judgement:
+    try:
+        port.bind()
+    except OSError as error:
+        refused = fail("bind", "success", errno_name(error.errno or 0))
+        return structs.replace(refused, value={"category": "errno", "kind": "bind"})
+    return Judgement("pass")
 
 
 def _failure(ended: Ended, found: dict[str, Any]) -> Failed | None:
