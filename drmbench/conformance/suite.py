@@ -71,6 +71,7 @@ class Verification:
     notes: list[Caveat] = field(default_factory=list)
     failures: list[DrmbenchError] = field(default_factory=list)
     interrupted: bool = False
+    _refused: dict[str, str] = field(default_factory=dict)
 
     def run(self, pairs: Sequence[tuple[Target, str]], cases: Sequence[Case], progress: Progress) -> None:
         """Every case on every (target, buffer kind), then those that come last; Ctrl-C keeps what is finished."""
@@ -82,6 +83,7 @@ class Verification:
         try:
             needs = list({need.name: need for case in cases for need in case.needs}.values())
             usable = [found for found in (self._usable(place, needs) for place in wanted) if found is not None]
+            self._excuse({place.target.driver for place in usable})
             ahead = turns(usable, cases, by_case=self.options.by_case)
             plan = [Planned(turn.case.name, target_info(turn.place)) for turn in ahead]
             self.watcher.planned(self.environment, plan, [str(failure) for failure in self.failures])
@@ -111,9 +113,15 @@ class Verification:
         except DrmbenchError as error:
             if place.target.role == "named" and self.options.buffer != "all":
                 self.failures.append(error)
+                self._refused[str(error)] = place.target.driver
             self.notes.append(caveats.not_measured(error))
             return None
         return replace(place, needs=judgement.value)
+
+    def _excuse(self, usable: set[str]) -> None:
+        """One of a driver's two uAPIs may refuse where no kind is named and the other works: virtio-gpu without 3D."""
+        if self.options.buffer is None:
+            self.failures = [error for error in self.failures if self._refused.get(str(error)) not in usable]
 
     def _note(self, case: Case, place: Place, ended: Ended) -> None:
         entries = entries_for(self.known, case, place, os.uname().release)
