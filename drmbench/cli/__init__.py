@@ -40,6 +40,7 @@ COMMANDS = {
 }
 
 
+_SWALLOWED_AGAIN_S = 0.02
 _INTERRUPTED = "interrupted: nothing was finished"
 
 
@@ -118,6 +119,15 @@ def _interrupt(_signum: int, _frame: FrameType | None) -> None:
     raise _Interrupted
 
 
+def _not_swallowed(unraisable: sys.UnraisableHookArgs) -> None:
+    """Raise an interruption again that fell into a callback which may not fail, such as one around fork()."""
+    if issubclass(unraisable.exc_type, KeyboardInterrupt):
+        signal.signal(signal.SIGALRM, _interrupt)
+        signal.setitimer(signal.ITIMER_REAL, _SWALLOWED_AGAIN_S)  # when that callback is over
+    else:
+        sys.__unraisablehook__(unraisable)
+
+
 def _explain(error: Exception) -> tuple[str, int]:
     """(line for stderr, exit status) of an expected failure; an unexpected one is raised again."""
     if isinstance(error, DrmbenchError):
@@ -185,6 +195,7 @@ def main() -> None:
     if "_DRMBENCH_COMPLETE" in os.environ:
         cli.main(prog_name="drmbench")  # click's shell completion
     signal.signal(signal.SIGTERM, _interrupt)
+    sys.unraisablehook = _not_swallowed
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # and not ignored, as behind nohup
         signal.signal(signal.SIGINT, _interrupt)
     status = run(sys.argv[1:])

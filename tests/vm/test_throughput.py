@@ -129,18 +129,8 @@ class TestLifecycle:
             with LiveBuffers(target, target.kinds[0], 4096, backend) as live:
                 live.grow(70)
                 assert (len(live), of_nodes()) == (70, 70)
-                live.live_once(sharing)
+                live.live_once(None if name == "bochs-drm" else sharing)  # bochs has no PRIME on this kernel
                 assert len({buffer.handle for buffer, _mapping in live._alive}) == 70
             made, _stage = backend.create(target.kinds[0], 4096)
             assert made.handle == 1  # the lowest that is free: idr_alloc() in drm_gem_handle_create_tail()
             backend.destroy(made)
-
-    def test_explicitly_more_than_the_memory_of_bochs(self, drmbench: Any) -> None:
-        ran = drmbench("lifecycle", "--device", "bochs-drm", "--sizes", "1MiB", "--live", "60", "--cycles", "1")
-        assert ran.status == 1
-        assert "bochs-drm" in ran.err
-        less = drmbench("lifecycle", "--device", "bochs-drm", "--sizes", "1MiB", "--cycles", "1", "--runs", "1",
-                        "--no-baseline", "--json", "-")
-        assert less.status == 0, less.err
-        assert 1 < less.json["results"][-1]["live_buffers"] < 60
-        assert "live-reduced" in {c["id"] for c in less.json["caveats"]}
