@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from drmbench import environment, native
-from drmbench.errors import DrmbenchError
+from drmbench.errors import DrmbenchError, one_line
+from drmbench.kernel_files import KernelFiles
 from drmbench.store import destination, load
 
 if TYPE_CHECKING:
@@ -255,8 +256,14 @@ class TestLyingSysfs:
                 return lie.decode(named.get("encoding") or "utf-8", named.get("errors") or "strict")
             return read(self, *arguments, **named)
 
+        told = KernelFiles.text
+
+        def text(self: KernelFiles, path: str) -> str:
+            return lie.decode("utf-8", "replace") if path.startswith(lies) else told(self, path)
+
         monkeypatch.setattr(Path, "read_text", read_text)
-        assert environment._read("/proc/cpuinfo") == environment.one_line(lie.decode("utf-8", "replace"))
+        monkeypatch.setattr(KernelFiles, "text", text)
+        assert environment._read(KernelFiles(), "/proc/cpuinfo") == one_line(lie.decode("utf-8", "replace"))
         ran = drmbench(command[0], "--device", "memfd", "--size", "64KiB", *command[1:])
         assert ran.status == 0, ran.err
         assert not [c for c in ran.out + ran.err if not c.isprintable() and c != "\n"]
