@@ -82,7 +82,7 @@ def refusal(path: Path, what: str, error: OSError) -> DrmbenchError:
 
 def _lockdown() -> str:
     try:
-        text = Path("/sys/kernel/security/lockdown").read_text(encoding="ascii", errors="replace")
+        text = Path("/sys/kernel/security/lockdown").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
     found = re.search(r"\[(integrity|confidentiality)\]", text)
