@@ -2,7 +2,7 @@
 """The table of verdicts that verify is expected to give on every lab device: what is not simply "pass".
 
     .venv/bin/drmbench vm run --device all -- .venv/bin/drmbench verify --json verdicts.json
-    .venv/bin/python tests/verdict_table.py verdicts.json > tests/vm/verdicts/6.1.toml
+    .venv/bin/python tests/verdict_table.py verdicts.json > tests/verdicts/6.1.toml
 
 writes it anew, also from several such files (--case). Look at what changed before it is committed: each line is a
 promise about a driver.

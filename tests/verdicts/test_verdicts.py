@@ -12,7 +12,7 @@ from verdict_table import REMEDY, differences, read, table_of
 
 from drmbench.conformance.cases import CASES
 
-TABLES = Path(__file__).parent / "verdicts"
+TABLES = Path(__file__).parent
 
 
 def test_every_verdict_is_as_expected(drmbench: Any) -> None:
