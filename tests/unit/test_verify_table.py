@@ -55,4 +55,4 @@ class TestDifferences:
         assert self.against([*RESULTS, new]) == ["a/passes on xe dumb: expected not to run, got pass"]
 
     def test_the_way_to_a_new_table_is_said(self) -> None:
-        assert "tests/verdict_table.py verdicts.json > tests/vm/verdicts/6.1.toml" in REMEDY
+        assert "tests/verdict_table.py verdicts.json > tests/verdicts/6.1.toml" in REMEDY
