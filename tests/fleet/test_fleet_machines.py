@@ -60,7 +60,8 @@ class TestTwoKernels:
         boards = json.loads(report.read_text())["boards"]
         counted = [r["faults"]["touch"] for board in boards for r in board["report"]["results"]
                    if r["target"]["driver"] == "qxl" and r["phase"] == "cold"]
-        assert counted == [16, 16]
+        assert set(counted) == {16}
+        assert len(counted) == 4  # dumb and gem:vram on each
 
     def test_each_board_says_what_it_ran_on(self, report: Path) -> None:
         boards = {board["place"]: board["report"] for board in json.loads(report.read_text())["boards"]}

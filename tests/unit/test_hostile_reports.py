@@ -221,7 +221,8 @@ class TestEveryReport:
 
     @pytest.mark.parametrize("command", SAMPLES)
     def test_without_results(self, reports: Any, show: Any, command: str) -> None:
-        shown = show(json.dumps({**reports[command], "results": []}))
+        results = "boards" if command == "fleet" else "results"
+        shown = show(json.dumps({**reports[command], results: []}))
         assert shown.status == 1
         assert "length >= 1" in shown.err
 
@@ -233,7 +234,9 @@ class TestEveryReport:
     @pytest.mark.parametrize("command", SAMPLES)
     def test_a_name_that_would_drive_the_terminal(self, reports: Any, show: Any, command: str) -> None:
         document = copy.deepcopy(reports[command])
-        result = document["results"][0]
+        result = (document["boards"][0]["report"] if command == "fleet" else document)["results"][0]
+        if command == "fleet":
+            document["groups"][0]["what"] = "\x1b]0;pwned\x07vkms\x9b2J"
         if isinstance(result["target"], str):
             result["target"] = "\x1b]0;pwned\x07vkms\x9b2J"
         else:

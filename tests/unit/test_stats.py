@@ -52,13 +52,13 @@ class TestDistribution:
 
 class TestBins:
     def test_every_touch_is_in_one_bin(self) -> None:
-        bins = histogram_bins(counts(1, 2, 3, 8, 8), SCALE)
+        bins = histogram_bins(counts(1, 2, 3, 8, 8), counts(), SCALE)
         assert sum(part.count for part in bins) == 5
         assert all(part.from_ns < part.to_ns for part in bins)
         assert [part.from_ns for part in bins[1:]] == [part.to_ns for part in bins[:-1]]
 
     def test_no_touch_no_bin(self) -> None:
-        assert histogram_bins(counts(), SCALE) == []
+        assert histogram_bins(counts(), counts(), SCALE) == []
 
 
 class TestWindow:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from lossy_memfd import Defect
 
-SECONDS = ("--seconds", "0.5")
+SECONDS = ("--seconds", "1.5")
 MOST_STEPS = 6
 
 
@@ -188,8 +188,8 @@ class TestDefects:
         assert (whole.status, whole.json["results"][0]["rounds"]) == (0, 1)
 
     def test_a_hang_is_ended(self, lossy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(inquest, "_LONGEST_TRIAL_S", 0.1)
-        monkeypatch.setattr(inquest, "_BUDGET_S", 3.0)
+        monkeypatch.setattr(inquest, "_LONGEST_TRIAL_S", 1.0)
+        monkeypatch.setattr(inquest, "_BUDGET_S", 15.0)
         ran = lossy("hangs", "--json", "-")
         failure = ran.json["results"][0]["failure"]
         assert (ran.status, failure["category"], failure["reproduced"]) == (1, "hang", "yes")

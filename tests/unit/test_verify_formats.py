@@ -203,7 +203,7 @@ class TestShow:
         verify_as("table", "--json", path, "--lava-results", str(results))
         assert drmbench("show", path, "--format", "lava-results").out == results.read_text()
 
-    @pytest.mark.parametrize("format_name", ["ktap", "junit", "lava", "lava-results", "igt"])
+    @pytest.mark.parametrize("format_name", ["ktap", "junit", "lava-results", "igt"])
     def test_a_report_of_another_command(self, drmbench: Any, tmp_path: Path, format_name: str) -> None:
         path = str(tmp_path / "report.json")
         drmbench("fault-latency", "--device", "anon", "--size", "64KiB", "--runs", "1", "--json", path)
