@@ -36,6 +36,7 @@ class Reservations:
         self._coordinator: Coordinator | None = None
         self._mending = asyncio.Lock()
         self._gone: CoordinatorLostError | None = None
+        self._patience_s = 0.0
         self.notes: list[Caveat] = []
 
     async def __aenter__(self) -> Self:
@@ -57,10 +58,10 @@ class Reservations:
         """Raises as Coordinator.acquire() does, CoordinatorLostError where a lost one does not come back."""
         coordinator = self._now
         try:
-            service = await coordinator.acquire(name)
+            service = await coordinator.acquire(name, patience_s=self._patience_s)
         except CoordinatorLostError:
             await self._mend(coordinator)
-            service = await self._now.acquire(name, patience_s=_EXPORTERS_BACK_S)
+            service = await self._now.acquire(name, patience_s=self._patience_s)
         self._held.add(name)
         return service
 
@@ -93,6 +94,7 @@ class Reservations:
             await self._stack.aclose()
             self._coordinator = await self._reconnected(lost)
             self._say("reconnected")
+            self._patience_s = _EXPORTERS_BACK_S
             self.notes.append(Caveat(
                 "coordinator-lost", "the coordinator went away and came back: meanwhile our places were not reserved",
                 "measure again the boards that somebody may have used",
