@@ -25,10 +25,9 @@ from drmbench.render.table import render_table
 from drmbench.store import destination, encode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from drmbench.fleet.coordinator import PlaceInfo
-    from drmbench.fleet.spool import Spool
 
 MEASURING = ("fault-latency", "compare-populate", "explain", "verify", "stress", "scale", "bandwidth", "lifecycle")
 _OURS = ("--json", "--format", "--html", "--svg", "--plot", "--save-baseline")
@@ -62,13 +61,11 @@ def run_fleet(options: FleetOptions, json_path: str | None, format_name: str, re
                     spool.add(board)
         campaign = Campaign(options, spool, _speaker())
         campaign.run()
-        report, summary = _report(campaign)
+        report, status = _summed_up(campaign)
         if json_path != "-":
-            whole = structs.replace(report, boards=list(spool.boards()), groups=summary.groups())
-            click.echo(FORMATS[format_name](whole, False), nl=False)
+            click.echo(FORMATS[format_name](structs.replace(report, boards=list(spool.boards())), False), nl=False)
         if file is not None:
-            file.save_pieces(pieces(report, spool.boards(), summary.groups()))
-        status = _status(spool)
+            file.save_pieces(pieces(report, spool.boards()))
     if campaign.interrupted:
         click.echo("drmbench: interrupted: what had finished is reported, and every place is given back", err=True)
         return EXIT_ERROR
@@ -97,22 +94,23 @@ def _speaker() -> Callable[[str, str], None]:
     return say
 
 
-def _report(campaign: Campaign) -> tuple[FleetReport, Summary]:
-    """The report without its boards, which are read one by one, and what they say together."""
+def _summed_up(campaign: Campaign) -> tuple[FleetReport, int]:
+    """The report without its boards, which are read one by one, and the exit status that follows from them."""
     summary = Summary()
+    states = []
     for board in campaign.spool.boards():
         summary.add(board)
+        states.append((board.state, board.exit_status))
+    groups = summary.groups()
     options = campaign.options
     parameters = FleetParameters(list(options.command), list(options.places), list(options.tags), options.jobs,
                                  options.remote)
     return FleetReport(
-        SCHEMA_VERSION, describe_environment(None), parameters, [],
-        differences=differences(summary.groups()), caveats=list(campaign.notes),
-    ), summary
+        SCHEMA_VERSION, describe_environment(None), parameters, [], groups, differences(groups), list(campaign.notes),
+    ), _status(states)
 
 
-def _status(spool: Spool) -> int:
-    states = [(board.state, board.exit_status) for board in spool.boards()]
+def _status(states: Sequence[tuple[str, int | None]]) -> int:
     if all(state == "unsupported" for state, _status in states):
         return EXIT_UNSUPPORTED
     return EXIT_OK if all(each == ("finished", 0) for each in states) else EXIT_ERROR

@@ -21,9 +21,7 @@ from drmbench.model import Board, FleetReport
 from drmbench.store import checked, load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from drmbench.model import FleetGroup
+    from collections.abc import Iterator
 
 
 class Spool:
@@ -123,9 +121,9 @@ def earlier_boards(resume: str) -> Iterator[Board]:
         yield from Spool(spool).boards()
 
 
-def pieces(report: FleetReport, boards: Iterator[Board], groups: Sequence[FleetGroup]) -> Iterator[bytes]:
+def pieces(report: FleetReport, boards: Iterator[Board]) -> Iterator[bytes]:
     """The JSON of a report whose boards are never all in memory; `report` has none and gives the rest."""
-    rest = msgspec.to_builtins(msgspec.structs.replace(report, groups=list(groups)))
+    rest = msgspec.to_builtins(report)
     del rest["boards"]
     yield msgspec.json.encode(rest)[:-1] + b',"boards":[\n'
     for number, board in enumerate(boards):

@@ -37,9 +37,9 @@ for number in range(1000):
 summary = Summary()
 for each in spool.boards():
     summary.add(each)
-empty = structs.replace(fleet([]), boards=[])
+empty = structs.replace(fleet([]), boards=[], groups=summary.groups())
 with destination(str(folder / "fleet.json")) as file:
-    file.save_pieces(pieces(empty, spool.boards(), summary.groups()))
+    file.save_pieces(pieces(empty, spool.boards()))
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
         ran = subprocess.run([sys.executable, "-c", program, tmp_path, *sys.path], capture_output=True, text=True,
