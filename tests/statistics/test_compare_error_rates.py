@@ -61,18 +61,18 @@ def simulated(runs: int, spread: float, factor: float = 1.0, results: int = 1) -
 
 class TestNothingDiffers:
     @pytest.mark.parametrize(("runs", "spread", "results"), [(6, 0.03, 1), (10, 0.03, 1), (10, 0.15, 3), (30, 0.08, 3)])
-    def test_simulated_pairs(self, runs: int, spread: float, results: int, record_property: Any) -> None:
+    def test_simulated_pairs(self, runs: int, spread: float, results: int, record_testsuite_property: Any) -> None:
         false = alarms(simulated(runs, spread, results=results))
-        record_property("false_positives", f"{false} of {PAIRS}")
+        record_testsuite_property(f"false_positives.{runs}_runs.spread_{spread}", f"{false} of {PAIRS}")
         print(f"{runs} runs, spread {spread}: {false} false alarms in {PAIRS} null pairs")  # noqa: T201 (pytest -s)
         assert false < MOST_ALARMS
 
-    def test_measured_pairs(self, record_property: Any) -> None:
+    def test_measured_pairs(self, record_testsuite_property: Any) -> None:
         """Two series on memfd that are the same but for their name, 64 KiB, 10 runs, in turns."""
         clock = calibrate()
         found = [compared(*(fault_results(series, clock) for series in _two_of_memfd(seed))) for seed in range(PAIRS)]
         false = alarms(found)
-        record_property("false_positives", f"{false} of {PAIRS}")
+        record_testsuite_property("false_positives.memfd", f"{false} of {PAIRS}")
         print(f"measured on memfd: {false} false alarms in {PAIRS} null pairs")  # noqa: T201 (pytest -s)
         assert false < MOST_ALARMS
         assert not [count for one in found for count in one.results[0].counts if count.verdict != "same"]
@@ -108,10 +108,10 @@ class _Silent:
 
 class TestAShiftOfATenth:
     @pytest.mark.parametrize(("runs", "spread", "least"), [(10, 0.03, 0.65), (20, 0.05, 0.9), (30, 0.08, 0.75)])
-    def test_is_found(self, runs: int, spread: float, least: float, record_property: Any) -> None:
+    def test_is_found(self, runs: int, spread: float, least: float, record_testsuite_property: Any) -> None:
         found = [one.results[0].times[0].verdict for one in simulated(runs, spread, factor=1.1)]
         power = found.count("slower") / PAIRS
-        record_property("power", power)
+        record_testsuite_property(f"power.{runs}_runs.spread_{spread}", power)
         print(f"{runs} runs, spread {spread}: power {power:.0%} on +10 %")  # noqa: T201 (pytest -s)
         assert power >= least
         assert not {"faster", "same"} & set(found)
