@@ -64,15 +64,23 @@ def _on_vma(state: State, vma: Vma, advice: Advice) -> int:
 
 
 def _populate(state: State, step: Advise, prots: tuple[Prot, ...]) -> int:
-    """Page by page: EINVAL on VM_IO, VM_PFNMAP or without the permission, ENOMEM in a hole, EFAULT behind the end."""
+    """EINVAL on VM_IO, VM_PFNMAP or without the permission, ENOMEM in a hole, EFAULT behind the buffer's end.
+
+    A hole is told of in the end or at once: the walk over VMAs that holds for other advice was this one's, too, up to
+    6.9, and has since made way for one page by page.
+    """
     if not state.traits.populate:
         return errno.EINVAL
+    holes = False
     for run in state.runs(step.mapping, step.first, step.first + step.count):
         vma = run.vma
         if vma is None:
-            return errno.ENOMEM
+            if not state.traits.past_holes:
+                return errno.ENOMEM
+            holes = True
+            continue
         if state.traits.flags(prime=vma.prime) & {"io", "pf"} or vma.prot not in prots:
             return errno.EINVAL
         if vma.index + run.first - vma.first + run.pages > vma.body.pages:
             return errno.EFAULT
-    return 0
+    return errno.ENOMEM if holes else 0

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import mmap
 import os
 from typing import TYPE_CHECKING
@@ -79,7 +80,7 @@ def _probe(target: Target, kind: str, file: OpenFile, *, unbind: bool) -> Traits
         return Traits(
             vm_flags=flags, prime_flags=prime_flags, drm=drm, fake_offset=drm and by_offset,
             exports=exported, imports=imports, beyond=beyond, splits=_splits(file, kind, granule),
-            dofork=dofork, populate=_knows_populate(), unbind=unbind,
+            dofork=dofork, populate=_knows_populate(), past_holes=_populates_past_holes(), unbind=unbind,
             granule_pages=1 if beyond else _granule(file, made, granule),
         )
 
@@ -168,6 +169,20 @@ def _knows_populate() -> bool:
     finally:
         calls.munmap(address, PAGE_BYTES)
     return True
+
+
+def _populates_past_holes() -> bool:
+    """Whether a page that refuses MADV_POPULATE_WRITE is what counts where a hole is in front of it."""
+    size = 2 * PAGE_BYTES
+    address = calls.mmap(0, size, mmap.PROT_READ, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, -1, 0)
+    try:
+        calls.munmap(address, PAGE_BYTES)
+        calls.madvise(address, size, NUMBERS["populate-write"])
+    except OSError as error:
+        return error.errno == errno.EINVAL
+    finally:
+        calls.munmap(address, size)
+    return False
 
 
 def _prime(target: Target, file: OpenFile, made: BufferObject) -> tuple[bool, frozenset[str] | None, bool]:

@@ -21,6 +21,7 @@ class Traits(msgspec.Struct, frozen=True):
     splits         what a VMA shows stays the same when the kernel splits it in front of a page that was not touched
     dofork         MADV_DOFORK undoes MADV_DONTFORK
     populate       the kernel knows MADV_POPULATE_READ and _WRITE
+    past_holes     these two go on behind a hole, as other advice does (up to 6.9), and do not end there
     fresh_is_zero  a fresh buffer holds nothing but zeros
     granule_pages  buffers come in multiples of this
     unbind         the driver can be taken away and given back
@@ -36,6 +37,7 @@ class Traits(msgspec.Struct, frozen=True):
     splits: bool = True
     dofork: bool = True
     populate: bool = True
+    past_holes: bool = False
     fresh_is_zero: bool = True
     granule_pages: int = 1
     unbind: bool = False

@@ -8,6 +8,7 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec import structs
 
 from drmbench.stress import steps as s
 from drmbench.stress.accesses import MAYBE_SIGBUS, Access
@@ -174,6 +175,13 @@ class TestErrnos:
         assert number(MEMFD, *steps, s.Advise(0, 0, 4, "cold")) == errno.ENOMEM
         assert number(SHMEM, *steps, s.Advise(0, 0, 4, "cold")) == errno.EINVAL
         assert number(MEMFD, *steps, s.Advise(0, 0, 4, "populate-read")) == errno.ENOMEM
+
+    @pytest.mark.parametrize(("past_holes", "refused"), [(True, errno.EINVAL), (False, errno.ENOMEM)])
+    def test_populate_tells_of_a_hole_or_of_what_is_behind_it(self, past_holes: bool, refused: int) -> None:
+        ttm = Traits(vm_flags=frozenset({"pf", "io"}), drm=True, fake_offset=True, past_holes=past_holes)
+        memfd = structs.replace(MEMFD, past_holes=past_holes)
+        steps = (CREATE, MAP, s.Unmap(0, 0, 1), s.Advise(0, 0, 4, "populate-write"))
+        assert (number(ttm, *steps), number(memfd, *steps)) == (refused, errno.ENOMEM)
 
     def test_an_unplugged_device(self) -> None:
         traits = Traits(vm_flags=frozenset({"pf"}), drm=True, fake_offset=True, unbind=True)
