@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import numpy as np
@@ -16,11 +18,16 @@ from drmbench.model import QUANTILE_STEPS
 from drmbench.page_latency import MOST_GROUPS, PageSeries, grouped, pages_per_group
 from drmbench.render.plot import PLOTS
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 SVG = "{http://www.w3.org/2000/svg}"
 DESCRIPTION = ".//{http://purl.org/dc/elements/1.1/}description"
+KEPT = Path(__file__).parents[2] / "build/test-reports/plots"
+"""Where those that are worth a look are kept."""
+
+
+def keep(path: Path, name: str) -> None:
+    """Copy a plot to where a person finds it."""
+    KEPT.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, KEPT / f"{name}{path.suffix}")
 
 
 @pytest.fixture(scope="module")
@@ -78,6 +85,7 @@ class TestFiles:
             assert width == 8 * 144
             assert 400 < height < 4000
             assert len(image.convert("RGB").getcolors(width * height) or ()) > 5, "something is drawn"
+        keep(path, kind)
 
     @pytest.mark.parametrize("kind", ["histogram", "ecdf", "pages"])
     def test_an_svg_is_one_and_loads_nothing(self, plot: Any, saved: Any, kind: str) -> None:
@@ -88,6 +96,7 @@ class TestFiles:
         links = [value for each in root.iter() for name, value in each.attrib.items() if name.endswith("href")]
         assert all(link.startswith(("#", "data:image/png;base64,")) for link in links)
         assert any((each.get("id") or "").startswith((f"{kind}-", "fault-")) for each in root.iter())
+        keep(path, kind)
 
     def test_the_same_report_is_the_same_picture(self, plot: Any, saved: Any) -> None:
         assert plot("ecdf", "svg", saved).read_bytes() == plot("ecdf", "svg", saved).read_bytes()
@@ -112,7 +121,9 @@ class TestNumbers:
     def test_of_before_and_after(self, plot: Any, saved: Any) -> None:
         after = json.loads(json.dumps(saved))
         after["results"][0]["fault_ns"]["p50"] = 123456
-        drawn = numbers_in(plot("before-after", "png", saved, after))
+        path = plot("before-after", "png", saved, after)
+        keep(path, "before-after")
+        drawn = numbers_in(path)
         first = next(iter(drawn.values()))
         assert [each[0] for each in first.values()] == [saved["results"][0]["fault_ns"]["p50"], 123456]
 
@@ -136,6 +147,7 @@ class TestScaling:
         results = json.loads(report.read_text())["results"]
         assert list(numbers_in(out).values()) == [
             [[p["workers"], p["faults_per_s"], p["efficiency"]] for p in curve["points"]] for curve in results]
+        keep(out, "scaling")
 
     def test_the_cost_by_size(self, drmbench: Any, tmp_path: Path) -> None:
         report = tmp_path / "sizes.json"
@@ -145,6 +157,7 @@ class TestScaling:
         assert drmbench("show", report, "--plot", f"scaling:{out}").status == 0
         sizes = json.loads(report.read_text())["results"][0]["sizes"]
         assert next(iter(numbers_in(out).values())) == [[s["size_bytes"], s["total_ns_per_page"]] for s in sizes]
+        keep(out, "sizes")
 
 
 class TestTheSeries:
