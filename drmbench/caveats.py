@@ -9,10 +9,10 @@ from drmbench import doctor
 from drmbench.doctor.check import Machine
 from drmbench.doctor.memory import THP_REMEDY, shmem_thp
 from drmbench.kernel_files import THIS_MACHINE
-from drmbench.model import Caveat, ComparePopulateResult, CrewCurve, FaultLatencyResult, SizeSweep
+from drmbench.model import Caveat, CrewCurve, FaultLatencyResult, SizeSweep
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from drmbench.errors import DrmbenchError
     from drmbench.model import Environment, Repetition
@@ -144,26 +144,16 @@ def about_environment(environment: Environment, clock: Clock, *, pinned: bool, r
                      f"--runs {FEW_RUNS} or more")
 
 
-def about_repetition(repetition: Repetition, results: Sequence[object]) -> Iterator[Caveat]:
+def about_repetition(repetition: Repetition, reaches_percent: Iterable[float]) -> Iterator[Caveat]:
     """Medians that are not known as well as was asked for, when time or runs were used up."""
     wanted = repetition.precision_percent
     if wanted is None or repetition.stopped not in {"time-budget", "most-runs"}:
         return
-    reaches = [reach for result in results for reach in _reaches(result) if reach > wanted]
+    reaches = [reach for reach in reaches_percent if reach > wanted]
     if reaches:
         yield Caveat("imprecise", f"after {repetition.runs} runs, {len(reaches)} of the medians are known to "
                      f"{max(reaches):.3g} % at worst, not to {wanted:g} %",
                      "an idle machine, --cpu N, or a longer --time-budget")
-
-
-def _reaches(result: object) -> list[float]:
-    if isinstance(result, FaultLatencyResult):
-        spreads = [result.spread]
-    elif isinstance(result, ComparePopulateResult):
-        spreads = [strategy.spread for strategy in result.strategies.values()]
-    else:
-        spreads = []
-    return [spread.reach_percent for spread in spreads if spread is not None and spread.reach_percent is not None]
 
 
 def clock_went_backwards(intervals: int, source: str) -> Caveat:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 from drmbench.inference.intervals import median_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 Stopped = Literal["runs", "precision", "time-budget", "most-runs", "interrupted"]
 
@@ -86,16 +86,17 @@ def forget(series: object) -> None:
         series.forget()
 
 
+def reaches_percent(series: object) -> Iterator[float]:
+    """How far the interval of each decisive median reaches, in percent of it; nothing where there are none."""
+    if isinstance(series, Repeated):
+        intervals = map(median_interval, series.decisive_ns())
+        reaches = (None if interval is None else interval.reach_percent for interval in intervals)
+        yield from (reach for reach in reaches if reach is not None)
+
+
 def _precise(series: object, percent: float) -> bool:
     """Whether all that decides is known so well; what has no decisive times is."""
-    if not isinstance(series, Repeated):
-        return True
-    for values in series.decisive_ns():
-        interval = median_interval(values)
-        reach = None if interval is None else interval.reach_percent
-        if reach is not None and reach > percent:
-            return False
-    return True
+    return all(reach <= percent for reach in reaches_percent(series))
 
 
 def plan(asked: Asked, *, emulated: bool) -> Plan:

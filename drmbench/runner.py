@@ -29,7 +29,7 @@ from drmbench.model import (
 )
 from drmbench.native import backward_intervals
 from drmbench.oracle import explain_objections, mechanism_of, objections, populate_objections
-from drmbench.repetition import plan
+from drmbench.repetition import plan, reaches_percent
 from drmbench.results import explain_results, fault_results, populate_results
 from drmbench.targets import find_targets, select_kinds
 from drmbench.workloads.explain import ExplainSeries
@@ -95,11 +95,13 @@ class Job(Generic[S, R]):
         notes = _notes(measurement, results, environment, clock)
         notes += self.remarks_on_all(environment, results)
         repetition = _repetition(measurement)
-        notes += caveats.about_repetition(repetition, results)
+        notes += caveats.about_repetition(
+            repetition, [reach for series in measurement.series for reach in reaches_percent(series)],
+        )
         report = self.report(
             SCHEMA_VERSION, environment, _parameters(measurement), results, caveats.without_repeats(notes),
         )
-        if isinstance(report, FaultLatencyReport | ComparePopulateReport):
+        if "repetition" in report.__struct_fields__:
             report = structs.replace(report, repetition=repetition)
         return Outcome(report, measurement.failures, measurement.interrupted)
 

@@ -7,6 +7,7 @@ import click
 
 from drmbench.cli.options import (
     LAB_FORMATS,
+    asked_repeats,
     operations,
     output_options,
     picture_options,
@@ -23,9 +24,10 @@ from drmbench.cli.options import (
 @picture_options
 @output_options(LAB_FORMATS)
 def command(
-    devices: tuple[str, ...], buffer: str | None, size_bytes: int | None, operation_names: tuple[str, ...], runs: int,
-    cpu: int | None, seed: int, no_baseline: bool, json_path: str | None, format_name: str, html_path: str | None,
-    svg: str | None,
+    devices: tuple[str, ...], buffer: str | None, size_bytes: int | None, operation_names: tuple[str, ...],
+    runs: int | None, precision_percent: float | None, time_budget_s: float | None, warm_up: int, cpu: int | None,
+    seed: int, no_baseline: bool, save_baseline: str | None, json_path: str | None, format_name: str,
+    html_path: str | None, svg: str | None,
 ) -> int:
     """Measure how fast the CPU moves bytes through a mapping.
 
@@ -40,6 +42,8 @@ def command(
     stores = bool(set(operation_names) - {"read", "copy-from"})
     options = Options(
         devices=devices, buffer=buffer, size_bytes=size_bytes, accesses=("write",) if stores else ("read",),
-        order="sequential", runs=runs, cpu=cpu, seed=seed, baseline=not no_baseline, operations=operation_names,
+        order="sequential", runs=runs or 1, repeats=asked_repeats(runs, precision_percent, time_budget_s, warm_up),
+        cpu=cpu, seed=seed, baseline=not no_baseline, operations=operation_names,
     )
-    return measure_and_report(run_bandwidth, options, json_path, format_name, html_path=html_path, svg=svg)
+    return measure_and_report(run_bandwidth, options, json_path, format_name, html_path=html_path, svg=svg,
+                              save_baseline=save_baseline)

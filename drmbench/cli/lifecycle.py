@@ -7,6 +7,7 @@ import click
 
 from drmbench.cli.options import (
     LAB_FORMATS,
+    asked_repeats,
     live_counts,
     output_options,
     picture_options,
@@ -26,13 +27,14 @@ DEFAULT_LIVE = "1,100,10000"
               help=f"How many buffers are alive and mapped.  [default: {DEFAULT_LIVE}, less where they do not fit]")
 @click.option("--cycles", type=click.IntRange(1, 1_000_000), default=100, show_default=True,
               help="Lives of one more buffer, in each run.")
-@repeating_options("For the report only: nothing here is random.")
+@repeating_options("For the order in which targets take turns.")
 @picture_options
 @output_options(LAB_FORMATS)
 def command(
     devices: tuple[str, ...], buffer: str | None, sizes_bytes: tuple[int, ...], live: tuple[int, ...] | None,
-    cycles: int, runs: int, cpu: int | None, seed: int, no_baseline: bool, json_path: str | None, format_name: str,
-    html_path: str | None, svg: str | None,
+    cycles: int, runs: int | None, precision_percent: float | None, time_budget_s: float | None, warm_up: int,
+    cpu: int | None, seed: int, no_baseline: bool, save_baseline: str | None, json_path: str | None,
+    format_name: str, html_path: str | None, svg: str | None,
 ) -> int:
     """Time each call of a buffer's life, with 1 to 10000 others alive.
 
@@ -44,8 +46,10 @@ def command(
     from drmbench.measurement import Options  # noqa: PLC0415
 
     options = Options(
-        devices=devices, buffer=buffer, size_bytes=max(sizes_bytes), accesses=("write",), order="sequential", runs=runs,
-        cpu=cpu, seed=seed, baseline=not no_baseline, sizes=sizes_bytes, live_fixed=live is not None,
+        devices=devices, buffer=buffer, size_bytes=max(sizes_bytes), accesses=("write",), order="sequential",
+        runs=runs or 1, repeats=asked_repeats(runs, precision_percent, time_budget_s, warm_up), cpu=cpu, seed=seed,
+        baseline=not no_baseline, sizes=sizes_bytes, live_fixed=live is not None,
         live_buffers=live or live_counts(DEFAULT_LIVE), cycles=cycles,
     )
-    return measure_and_report(run_lifecycle, options, json_path, format_name, html_path=html_path, svg=svg)
+    return measure_and_report(run_lifecycle, options, json_path, format_name, html_path=html_path, svg=svg,
+                              save_baseline=save_baseline)

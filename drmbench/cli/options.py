@@ -137,15 +137,15 @@ def subject_options(default_size: str) -> Callable[[F], F]:
 
 
 def repeating_options(seed_help: str) -> Callable[[F], F]:
-    """--runs, --cpu, --seed, --no-baseline; `seed_help` says what the seed decides."""
+    """repeat_options(), --cpu, --seed, --no-baseline, --save-baseline; `seed_help` says what the seed decides."""
     def decorate(command: F) -> F:
         for option in reversed((
-            click.option("--runs", type=click.IntRange(1, 100_000), default=5, show_default=True,
-                         help="Runs, each on fresh buffers, targets taking turns."),
+            repeat_options,
             click.option("--cpu", type=click.IntRange(0), help="Measure on this CPU only."),
             click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True,
                          help=seed_help),
             click.option("--no-baseline", is_flag=True, help="Leave out anon and memfd, the floor to compare with."),
+            save_baseline_option,
         )):
             command = option(command)
         return command

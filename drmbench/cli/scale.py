@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from drmbench.cli.options import LAB_FORMATS, output_options, picture_options, plot_option, subject_options
+from drmbench.cli.options import (
+    LAB_FORMATS,
+    asked_repeats,
+    output_options,
+    picture_options,
+    plot_option,
+    repeat_options,
+    save_baseline_option,
+    subject_options,
+)
 from drmbench.cli.scaling import layouts as layout_names
 from drmbench.cli.scaling import size_range, worker_numbers
 
@@ -29,17 +38,19 @@ if TYPE_CHECKING:
               help="How pages are touched.")
 @click.option("--phase", type=click.Choice(["cold", "warm"]), default="cold", show_default=True,
               help="cold: fresh buffers; warm: their pages exist, a fault only maps them.")
-@click.option("--runs", type=click.IntRange(1, 100_000), default=5, show_default=True,
-              help="Runs, each on fresh buffers, everything taking turns.")
+@repeat_options
 @click.option("--cpu", type=click.IntRange(0), help="Of --size-sweep: measure on this CPU only.")
 @click.option("--no-baseline", is_flag=True, help="Leave out memfd, the curve to compare with.")
+@save_baseline_option
 @picture_options
 @plot_option
 @output_options(LAB_FORMATS)
 def command(devices: tuple[str, ...], buffer: str | None, size_bytes: int | None, threads: tuple[int, ...] | None,
             processes: tuple[int, ...] | None, max_workers: int | None, layout: tuple[Layout, ...],
-            size_sweep: tuple[int, ...] | None, access: str, phase: str, runs: int, cpu: int | None, no_baseline: bool,
-            html_path: str | None, svg: str | None, plot: str | None, json_path: str | None, format_name: str) -> int:
+            size_sweep: tuple[int, ...] | None, access: str, phase: str, runs: int | None,
+            precision_percent: float | None, time_budget_s: float | None, warm_up: int, cpu: int | None,
+            no_baseline: bool, save_baseline: str | None, html_path: str | None, svg: str | None, plot: str | None,
+            json_path: str | None, format_name: str) -> int:
     """Take the same faults with 1, 2... workers at once, each on its CPU.
 
     The workers are native threads, then forked processes, that start together;
@@ -60,6 +71,7 @@ def command(devices: tuple[str, ...], buffer: str | None, size_bytes: int | None
 
     options = options_for(devices=devices, buffer=buffer, size_bytes=size_bytes, threads=threads, processes=processes,
                           max_workers=max_workers, layouts=layout, size_sweep=size_sweep, access=access, phase=phase,
-                          runs=runs, cpu=cpu, baseline=not no_baseline)
+                          repeats=asked_repeats(runs, precision_percent, time_budget_s, warm_up), cpu=cpu,
+                          baseline=not no_baseline)
     return measure_and_report(run_scale, options, json_path, format_name, html_path=html_path, svg=svg,
-                              plot=plot)
+                              plot=plot, save_baseline=save_baseline)

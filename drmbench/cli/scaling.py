@@ -13,6 +13,7 @@ from drmbench.errors import UsageError
 if TYPE_CHECKING:
     from drmbench.measurement import Options
     from drmbench.model import Access, Layout, Phase
+    from drmbench.repetition import Asked
 
 MOST_WORKERS = 1024
 
@@ -59,8 +60,8 @@ def size_range(value: str) -> tuple[int, ...]:
 
 def options_for(*, devices: tuple[str, ...], buffer: str | None, size_bytes: int | None,
                 threads: tuple[int, ...] | None, processes: tuple[int, ...] | None, max_workers: int | None,
-                layouts: tuple[Layout, ...], size_sweep: tuple[int, ...] | None, access: str, phase: str, runs: int,
-                cpu: int | None, baseline: bool) -> Options:
+                layouts: tuple[Layout, ...], size_sweep: tuple[int, ...] | None, access: str, phase: str,
+                repeats: Asked, cpu: int | None, baseline: bool) -> Options:
     """What to measure: threads and processes up to the CPUs where neither was asked for. Raises UsageError."""
     from drmbench.measurement import Options  # noqa: PLC0415 (--help must stay quick)
     from drmbench.scale.cpus import cpus_to_use, worker_counts  # noqa: PLC0415
@@ -73,7 +74,8 @@ def options_for(*, devices: tuple[str, ...], buffer: str | None, size_bytes: int
                               "--size": size_bytes})
         return Options(
             devices=devices, buffer=buffer, size_bytes=size_sweep[0], accesses=chosen_access, order="sequential",
-            runs=runs, cpu=cpu, seed=0, baseline=baseline, phases=phases, size_sweep=size_sweep, floor=FLOOR,
+            runs=1, repeats=repeats, cpu=cpu, seed=0, baseline=baseline, phases=phases, size_sweep=size_sweep,
+            floor=FLOOR,
         )
     if cpu is not None:
         raise UsageError("scale", "--cpu", reason="it is for --size-sweep; workers have a CPU each",
@@ -84,8 +86,8 @@ def options_for(*, devices: tuple[str, ...], buffer: str | None, size_bytes: int
     if not threads and not processes:
         threads = processes = worker_counts(max_workers or len(cpus_to_use()))
     return Options(
-        devices=devices, buffer=buffer, size_bytes=size_bytes, accesses=chosen_access, order="sequential", runs=runs,
-        cpu=None, seed=0, baseline=baseline, phases=phases, default_size_bytes=DEFAULT_SIZE_BYTES,
+        devices=devices, buffer=buffer, size_bytes=size_bytes, accesses=chosen_access, order="sequential", runs=1,
+        repeats=repeats, cpu=None, seed=0, baseline=baseline, phases=phases, default_size_bytes=DEFAULT_SIZE_BYTES,
         layouts=layouts, threads=threads or (), processes=processes or (), floor=FLOOR,
     )
 

@@ -15,6 +15,7 @@ from drmbench.model.common import (
     Duration,
     Environment,
     Parameters,
+    Repetition,
     Size,
     TargetInfo,
 )
@@ -97,3 +98,4 @@ class BandwidthReport(msgspec.Struct, frozen=True, tag_field="command", tag="ban
     parameters: Parameters
     results: Annotated[list[BandwidthResult], AtLeastOne]
     caveats: list[Caveat]
+    repetition: Repetition | None = None

@@ -15,6 +15,7 @@ from drmbench.model.common import (
     Duration,
     Environment,
     Parameters,
+    Repetition,
     Size,
     TargetInfo,
 )
@@ -63,3 +64,4 @@ class LifecycleReport(msgspec.Struct, frozen=True, tag_field="command", tag="lif
     parameters: Parameters
     results: Annotated[list[LifecycleResult], AtLeastOne]
     caveats: list[Caveat]
+    repetition: Repetition | None = None

@@ -18,6 +18,7 @@ from drmbench.model.common import (
     Parameters,
     PerStage,
     Phase,
+    Repetition,
     Size,
     TargetInfo,
 )
@@ -118,3 +119,4 @@ class ScaleReport(msgspec.Struct, frozen=True, tag_field="command", tag="scale")
     parameters: Parameters
     results: Annotated[list[CrewCurve | SizeSweep], AtLeastOne]
     caveats: list[Caveat]
+    repetition: Repetition | None = None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from drmbench.model import SWEEP_ACCESSES, SWEEPS
 from drmbench.render.common import caveat_section, cells, label_of, machine
 from drmbench.render.document import Column, Document, Section
+from drmbench.render.spread import repetition_line
 from drmbench.units import format_bytes, format_gib_s, format_ratio
 
 if TYPE_CHECKING:
@@ -25,8 +26,9 @@ def bandwidth_document(report: BandwidthReport) -> Document:
     """Conclusions, the rates, the same beside anon, the spread, the machine's own limits, caveats."""
     results = report.results
     anon = anon_of(results)
+    setting = [machine(report.environment), *_setting(results), *repetition_line(report.repetition)]
     sections = [
-        Section("Bandwidth through a mapping", lines=[machine(report.environment), *_setting(results)]),
+        Section("Bandwidth through a mapping", lines=setting),
         Section("", lines=[line for result in _subjects(results) for line in _finding(result, anon)]),
         _table("GiB/s (2^30 bytes a second; median of the runs; a copy counts each byte once)", results,
                lambda _result, each: format_gib_s(each.bytes_per_s)),

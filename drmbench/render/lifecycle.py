@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from drmbench.model import LIFE_OPERATIONS
 from drmbench.render.common import caveat_section, cells, label_of, machine
 from drmbench.render.document import Column, Document, Section
+from drmbench.render.spread import repetition_line
 from drmbench.units import format_bytes, format_ns, format_ratio
 
 if TYPE_CHECKING:
@@ -21,8 +22,9 @@ _FLOOR = ("memfd", "anon")
 def lifecycle_document(report: LifecycleReport) -> Document:
     """Conclusions, median and p99 of each call, rates, faults where there were any, caveats."""
     results = report.results
+    setting = [machine(report.environment), *_setting(results), *repetition_line(report.repetition)]
     sections = [
-        Section("The life of a buffer", lines=[machine(report.environment), *_setting(results)]),
+        Section("The life of a buffer", lines=setting),
         Section("", lines=[line for group in _groups(_subjects(results)) for line in _finding(group, results)]),
         _table("Median of a call", results, lambda each: format_ns(each.latency_ns.p50)),
         _table("p99 of a call", results, lambda each: format_ns(each.latency_ns.p99)),

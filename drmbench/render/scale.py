@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from drmbench.model import STAGES, CrewCurve, CrewPoint
 from drmbench.render.common import caveat_section, label_of, machine
 from drmbench.render.document import Column, Document, Section
+from drmbench.render.spread import repetition_line
 from drmbench.units import format_bytes, format_ns, format_rate, format_ratio
 
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ def scale_document(report: ScaleReport) -> Document:
     curves = [result for result in report.results if isinstance(result, CrewCurve)]
     sweeps = [result for result in report.results if not isinstance(result, CrewCurve)]
     how = [*(_HOW_CREWS if curves else ()), *(_HOW_SIZES if sweeps else ())]
-    sections = [Section("Faults by several workers and by size", lines=[machine(report.environment), *how])]
+    setting = [machine(report.environment), *repetition_line(report.repetition), *how]
+    sections = [Section("Faults by several workers and by size", lines=setting)]
     groups: dict[tuple[Layout, str], list[CrewCurve]] = {}
     for curve in curves:
         groups.setdefault((curve.layout, curve.worker_kind), []).append(curve)

@@ -83,6 +83,15 @@ class SizeSeries:
             except DrmbenchError as refusal:
                 size.refusal = refusal
 
+    def forget(self) -> None:
+        """Discard the runs so far; what was refused stays refused."""
+        for size in self.sizes:
+            size.runs.clear()
+
+    def decisive_ns(self) -> list[list[float]]:
+        """All stages of a buffer of each size, run by run."""
+        return [size.totals_ns() for size in self.sizes]
+
     def _life(self, size_bytes: int) -> Life:
         who = self.target.buffer_label(self.ground.kind)
         stages = dict.fromkeys(STAGES, Stage())

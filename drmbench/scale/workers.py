@@ -133,6 +133,14 @@ class CrewSeries:
                 runs.faulted.add(worked.faulted)
                 runs.hit.add(worked.hit)
 
+    def forget(self) -> None:
+        """Discard the runs so far."""
+        self.teams = {team: TeamRuns() for team in self.teams}
+
+    def decisive_ns(self) -> list[list[float]]:
+        """From first to last touch of each team, run by run."""
+        return [[float(run.wall_ns) for run in runs.runs] for runs in self.teams.values()]
+
     def _run(self, team: Team, pass_: Pass) -> list[Worked]:
         who = self.target.buffer_label(self.ground.kind)
         what = f"{team.layout}, {team.workers} {team.kind}"

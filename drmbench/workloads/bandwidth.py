@@ -144,6 +144,15 @@ class BandwidthSeries:
         for way, stage in measured.items():
             self.passes[way].append(stage)
 
+    def forget(self) -> None:
+        """Discard the runs so far."""
+        self.passes.clear()
+        self.streams.clear()
+
+    def decisive_ns(self) -> list[list[float]]:
+        """The time of each kind of pass, run by run."""
+        return [[float(stage.ns) for stage in stages] for stages in self.passes.values()]
+
     def _pass(self, mapping: Mapping, outside: int, way: Way) -> Stage:
         operation, access = way
         extent, total = self.extents[way], Stage()

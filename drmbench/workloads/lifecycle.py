@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from drmbench.buffer import TOO_LARGE, Buffer
 from drmbench.errors import DrmbenchError, errno_name
@@ -16,6 +19,8 @@ from drmbench.workloads.live_buffers import LiveBuffers, opened
 from drmbench.workloads.live_limits import room_for_descriptors, tightest_limit
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from drmbench.native import Stage
     from drmbench.targets import Target
     from drmbench.workloads.live_buffers import Sharing
@@ -43,11 +48,11 @@ class Level:
 
 @dataclass(slots=True)
 class LevelRuns:
-    """What all finished runs at one level saw: ns of each call and faults of all calls, by operation."""
+    """What all finished runs at one level saw: ns of each call, run by run, and faults of all calls, by operation."""
 
     runs: int = 0
     vmas: int = 0
-    ns: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+    ns: dict[str, array[int]] = field(default_factory=lambda: defaultdict(lambda: array("q")))
     faults: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     def add(self, cycles: list[dict[str, Stage]], vmas: int) -> None:
@@ -58,6 +63,11 @@ class LevelRuns:
             for operation, stage in stages.items():
                 self.ns[operation].append(stage.ns)
                 self.faults[operation] += stage.faults
+
+    def medians_ns(self) -> Iterator[list[float]]:
+        """The median of each operation's calls, run by run."""
+        for calls in self.ns.values():
+            yield np.median(np.asarray(calls).reshape(self.runs, -1), axis=1).tolist()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +150,14 @@ class LifecycleSeries:
                     self._climb(live, size_bytes, self._shared(sharing), measured)
         for level, (cycles, vmas) in measured.items():
             self.levels.setdefault(level, LevelRuns()).add(cycles, vmas)
+
+    def forget(self) -> None:
+        """Discard the runs so far."""
+        self.levels.clear()
+
+    def decisive_ns(self) -> list[list[float]]:
+        """The median call of each operation at each level, run by run."""
+        return [medians for level in self.levels.values() for medians in level.medians_ns()]
 
     def _climb(
         self, live: LiveBuffers, size_bytes: int, sharing: Sharing | None,

@@ -6,16 +6,30 @@ from __future__ import annotations
 import random
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from drmbench import repetition as rules
 from drmbench.errors import DrmbenchError
 from drmbench.measurement import Measurement, Options
 from drmbench.repetition import MOST_RUNS, Asked, Plan, plan
 from drmbench.targets import Target
 
+if TYPE_CHECKING:
+    from pathlib import Path
+
 SIZE = "64KiB"
+COMMANDS = {
+    "fault-latency": ("--size", SIZE), "compare-populate": ("--size", SIZE), "bandwidth": ("--size", SIZE),
+    "lifecycle": ("--sizes", SIZE, "--live", "1,3", "--cycles", "2"), "scale": ("--size", SIZE, "--threads", "1,2"),
+    "scale by size": ("--size-sweep", "16KiB..64KiB"),
+}
+"""What measures in runs, and what makes it quick."""
+
+
+def command_line(name: str) -> tuple[str, ...]:
+    return (name.split(maxsplit=1)[0], "--device", "memfd", "--no-baseline", *COMMANDS[name])
 
 
 class Quiet:
@@ -168,18 +182,34 @@ class TestReport:
             assert {len(values) for values in result["per_run"]["faults"].values()} == {6}
             assert len(result["per_run"]["fault_ns"]["p99"]) == 6
 
-    def test_a_budget_that_ends_is_a_caveat(self, drmbench: Any) -> None:
-        ran = drmbench("fault-latency", "--device", "memfd", "--size", SIZE, "--precision", "0.0001%", "--time-budget",
-                       "0", "--json", "-")
-        assert ran.json["repetition"]["stopped"] == "time-budget"
-        assert ran.json["repetition"]["precision_percent"] == 0.0001
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_a_budget_that_ends_is_a_caveat(self, drmbench: Any, command: str) -> None:
+        ran = drmbench(*command_line(command), "--precision", "0.0001%", "--time-budget", "0", "--json", "-")
+        repetition = ran.json["repetition"]
+        told = (repetition["stopped"], repetition["runs"], repetition["warm_up"])
+        assert told == ("time-budget", rules.FEWEST_RUNS, 1)
+        assert repetition["precision_percent"] == 0.0001
+        assert {result["runs"] for result in ran.json["results"]} == {rules.FEWEST_RUNS}
         assert "imprecise" in {caveat["id"] for caveat in ran.json["caveats"]}
 
-    @pytest.mark.parametrize("command", ["fault-latency", "compare-populate"])
+    @pytest.mark.parametrize("command", COMMANDS)
     def test_the_table_says_it(self, drmbench: Any, command: str) -> None:
-        ran = drmbench(command, "--device", "memfd", "--size", SIZE, "--runs", "6", "--warm-up", "2")
+        ran = drmbench(*command_line(command), "--runs", "6", "--warm-up", "2")
         assert "2 warm-up runs discarded, random order, the number of runs was fixed" in ran.out
         assert max(map(len, ran.out.splitlines())) <= 80
+
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_what_is_imprecise_is_measured_again(self, drmbench: Any, command: str) -> None:
+        ran = drmbench(*command_line(command), "--precision", "0.0001%", "--time-budget", "0.3", "--json", "-")
+        assert ran.json["repetition"]["runs"] > rules.FEWEST_RUNS
+
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_a_baseline_can_be_kept(
+        self, drmbench: Any, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+        assert drmbench(*command_line(command), "--runs", "1", "--save-baseline", "kept").status == 0
+        assert drmbench("show", "baseline:kept").status == 0
 
     @pytest.mark.parametrize("option", [("--precision", "0"), ("--precision", "x"), ("--time-budget", "-1"),
                                         ("--runs", "0"), ("--warm-up", "-1")])
