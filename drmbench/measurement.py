@@ -17,7 +17,7 @@ from drmbench.repetition import Plan, forget
 from drmbench.units import format_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from drmbench.doctor.measured import Watch
     from drmbench.model import Access, Caveat, Layout, Phase
@@ -195,18 +195,23 @@ class Measurement(Generic[S]):
 
     @property
     def failures(self) -> list[DrmbenchError]:
-        """The errors of what was named and could not be measured.
+        """The errors of what was named and could not be measured."""
+        return unexpected(self.dropped, [series.target for series in self.series], self.options.buffer)
 
-        With --buffer all a kind that this device refuses is an answer, not a failure; and so is one of its two
-        uAPIs where no kind was named and the other one works (virtio-gpu without 3D).
-        """
-        if self.options.buffer == "all":
-            return []
-        return [error for target, error in self.dropped if target.role == "named" and not self._excused(target)]
 
-    def _excused(self, target: Target) -> bool:
-        works = [series.target for series in self.series if series.target.driver == target.driver]
-        return self.options.buffer is None and bool(works) and target not in works
+def unexpected(
+    dropped: Iterable[tuple[Target, DrmbenchError]], working: Collection[Target], buffer: str | None,
+) -> list[DrmbenchError]:
+    """Which errors of targets that were dropped are failures: those of what the user named.
+
+    With --buffer all (`buffer`) a kind that this device refuses is an answer, not a failure; and so is one of its two
+    uAPIs where no kind was named and the other one works (virtio-gpu without 3D).
+    """
+    if buffer == "all":
+        return []
+    drivers = {target.driver for target in working} if buffer is None else set()
+    return [error for target, error in dropped
+            if target.role == "named" and (target.driver not in drivers or target in working)]
 
 
 def check_memory(target: Target, size_bytes: int) -> None:

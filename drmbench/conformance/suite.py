@@ -23,7 +23,7 @@ from drmbench.conformance.verdict import Judgement, judged
 from drmbench.conformance.watcher import Planned, Unwatched
 from drmbench.environment import describe_environment, simulation_of
 from drmbench.errors import EXIT_ERROR, EXIT_OK, EXIT_UNSUPPORTED, DrmbenchError, UnsupportedError
-from drmbench.measurement import check_memory
+from drmbench.measurement import check_memory, unexpected
 from drmbench.model import SCHEMA_VERSION, VerifyParameters, VerifyReport
 from drmbench.targets import find_targets, select_kinds
 
@@ -60,7 +60,7 @@ class VerifyOptions:
 
 @dataclass(slots=True)
 class Verification:
-    """A run of the suite: `failures` are targets the user named and that could not be used."""
+    """A run of the suite, one place after the other."""
 
     options: VerifyOptions
     log: KernelLog
@@ -69,9 +69,9 @@ class Verification:
     watcher: Watcher
     results: list[VerifyResult] = field(default_factory=list)
     notes: list[Caveat] = field(default_factory=list)
-    failures: list[DrmbenchError] = field(default_factory=list)
     interrupted: bool = False
-    _refused: dict[str, str] = field(default_factory=dict)
+    _dropped: list[tuple[Target, DrmbenchError]] = field(default_factory=list)
+    _working: list[Target] = field(default_factory=list)
 
     def run(self, pairs: Sequence[tuple[Target, str]], cases: Sequence[Case], progress: Progress) -> None:
         """Every case on every (target, buffer kind), then those that come last; Ctrl-C keeps what is finished."""
@@ -83,7 +83,7 @@ class Verification:
         try:
             needs = list({need.name: need for case in cases for need in case.needs}.values())
             usable = [found for found in (self._usable(place, needs) for place in wanted) if found is not None]
-            self._excuse({place.target.driver for place in usable})
+            self._working = [place.target for place in usable]
             ahead = turns(usable, cases, by_case=self.options.by_case)
             plan = [Planned(turn.case.name, target_info(turn.place)) for turn in ahead]
             self.watcher.planned(self.environment, plan, [str(failure) for failure in self.failures])
@@ -111,17 +111,15 @@ class Verification:
             if judgement.verdict != "pass" or ended.kernel_log:
                 raise _unusable(label, judgement, ended.kernel_log)
         except DrmbenchError as error:
-            if place.target.role == "named" and self.options.buffer != "all":
-                self.failures.append(error)
-                self._refused[str(error)] = place.target.driver
+            self._dropped.append((place.target, error))
             self.notes.append(caveats.not_measured(error))
             return None
         return replace(place, needs=judgement.value)
 
-    def _excuse(self, usable: set[str]) -> None:
-        """One of a driver's two uAPIs may refuse where no kind is named and the other works: virtio-gpu without 3D."""
-        if self.options.buffer is None:
-            self.failures = [error for error in self.failures if self._refused.get(str(error)) not in usable]
+    @property
+    def failures(self) -> list[DrmbenchError]:
+        """The errors of what was named and could not be used."""
+        return unexpected(self._dropped, self._working, self.options.buffer)
 
     def _note(self, case: Case, place: Place, ended: Ended) -> None:
         entries = entries_for(self.known, case, place, os.uname().release)

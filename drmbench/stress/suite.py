@@ -17,7 +17,7 @@ from drmbench.conformance.known import covers, load_known
 from drmbench.conformance.verdict import judged
 from drmbench.environment import describe_environment, simulation_of
 from drmbench.errors import EXIT_ERROR, EXIT_OK, DrmbenchError, UnsupportedError
-from drmbench.measurement import check_memory
+from drmbench.measurement import check_memory, unexpected
 from drmbench.model import SCHEMA_VERSION, StressParameters, StressReport
 from drmbench.store import destination
 from drmbench.stress.campaign import Campaign, Clock, Wanted
@@ -62,7 +62,7 @@ class StressOptions:
 
 @dataclass(slots=True)
 class Stress:
-    """A run over all targets; `failures` are targets the user named and that could not be used."""
+    """A run over all targets; `unsaved` says which replays could not be written."""
 
     options: StressOptions
     log: KernelLog
@@ -73,8 +73,15 @@ class Stress:
     results: list[StressResult] = field(default_factory=list)
     notes: list[Caveat] = field(default_factory=list)
     ports: dict[str | None, Port | DrmbenchError] = field(default_factory=dict)
-    failures: list[DrmbenchError] = field(default_factory=list)
+    unsaved: list[DrmbenchError] = field(default_factory=list)
     interrupted: bool = False
+    _dropped: list[tuple[Target, DrmbenchError]] = field(default_factory=list)
+    _working: list[Target] = field(default_factory=list)
+
+    @property
+    def failures(self) -> list[DrmbenchError]:
+        """The errors of what was named and could not be used, and of what could not be saved."""
+        return [*unexpected(self._dropped, self._working, self.options.buffer), *self.unsaved]
 
     def run(self, pairs: Sequence[tuple[Target, str]]) -> None:
         """One target after the other; Ctrl-C keeps what was found."""
@@ -93,10 +100,10 @@ class Stress:
         try:
             site = self._site(target, kind)
         except DrmbenchError as error:
-            if target.role == "named" and self.options.buffer != "all":
-                self.failures.append(error)
+            self._dropped.append((target, error))
             self.notes.append(caveats.not_measured(error))
             return
+        self._working.append(target)
         label, options = target.buffer_label(kind), self.options
         wanted = Wanted(options.seed, options.threads, options.seconds,
                         None if options.replay is None else options.replay.program)
@@ -153,9 +160,9 @@ class Stress:
             with destination(path) as own:
                 own.save(document)
         except DrmbenchError as error:
-            self.failures.append(error)
+            self.unsaved.append(error)
         except OSError as error:  # a current directory that is gone
-            self.failures.append(DrmbenchError(path, "write", errno=error.errno))
+            self.unsaved.append(DrmbenchError(path, "write", errno=error.errno))
         else:
             return path
         return ""
