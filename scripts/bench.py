@@ -18,9 +18,10 @@ DRMBENCH = [sys.executable, "-m", "drmbench"]
 
 def peak_mib(device: str, size_bytes: int, *command: str) -> float:
     """Peak resident memory of one measurement in a process of its own, less the mapping."""
+    # Not ru_maxrss, which a child inherits from this process, and that has had a mapping of 1 GiB.
     program = (
-        "import resource, sys; from drmbench import cli; status = cli.run(sys.argv[1:]); "
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss); sys.exit(status)"
+        "import re, sys; from drmbench import cli; status = cli.run(sys.argv[1:]); "
+        r"print(re.search(r'VmHWM:\s+(\d+) kB', open('/proc/self/status').read())[1]); sys.exit(status)"
     )
     ended = subprocess.run(
         [sys.executable, "-c", program, *command, "--device", device, "--no-baseline", "--runs", "1",

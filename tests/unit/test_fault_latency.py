@@ -8,12 +8,12 @@ import io
 import json
 import mmap
 import os
-import resource
 import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from peak_memory import peak_mib
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -243,9 +243,7 @@ class TestClock:
 class TestMemory:
     """The tool's own memory does not grow with the buffer."""
 
-    def test_sixteen_times_the_buffer_costs_less_than_16_mib(self, drmbench: Any) -> None:
-        results(drmbench, "--device", "memfd", "--size", "16MiB")
-        small = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - 16 * 1024
-        results(drmbench, "--device", "memfd", "--size", "256MiB", "--runs", "1")
-        large = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - 256 * 1024
-        assert large - small < 16 * 1024
+    def test_thirty_two_times_the_buffer_costs_less_than_8_mib(self) -> None:
+        small, large = (peak_mib(f"fault-latency --device memfd --no-baseline --runs 1 --size {size}MiB") - size
+                        for size in (16, 512))
+        assert large < small + 8

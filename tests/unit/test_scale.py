@@ -8,8 +8,6 @@ import json
 import mmap
 import os
 import signal
-import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree as ET
@@ -17,6 +15,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from peak_memory import peak_mib
 from test_hostile_reports import check, edited, run
 
 from drmbench import native
@@ -258,22 +257,12 @@ class TestSizes:
         assert "size-refused" in {caveat["id"] for caveat in document["caveats"]}
 
     def test_memory_stays_what_it_was(self) -> None:
-        small, large = peak_mib("64MiB"), peak_mib("512MiB")
-        assert large - 512 < small - 64 + 8
-
-
-def peak_mib(size: str) -> float:
-    """Peak resident memory of a sweep of one size and of a crew, in a process of its own, mapping included."""
-    program = (
-        "import resource, sys; from drmbench import cli, measuring_lock; "
-        "measuring_lock._NAME = '\\0drmbench-test-peak'; size = sys.argv[1]; "
-        "assert cli.run(['scale', '--device', 'memfd', '--runs', '1', '--size-sweep', f'{size}..{size}']) == 0; "
-        "assert cli.run(['scale', '--device', 'memfd', '--runs', '1', '--size', size, '--threads', '2']) == 0; "
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
-    )
-    ended = subprocess.run([sys.executable, "-c", program, size], check=True, stdout=subprocess.PIPE, text=True,
-                           timeout=300)
-    return int(ended.stdout.split()[-1]) / 1024
+        small, large = (
+            peak_mib(f"scale --device memfd --runs 1 --size-sweep {size}MiB..{size}MiB",
+                     f"scale --device memfd --runs 1 --size {size}MiB --threads 2") - size
+            for size in (64, 512)
+        )
+        assert large < small + 8
 
 
 @pytest.fixture(scope="module")
