@@ -23,10 +23,11 @@ from drmbench.vm.kmod import BuiltModules
 
 DRMBENCH = [sys.executable, "-m", "drmbench"]
 LIMIT_S = 1200
-DEVICES = ("vkms", "vgem", "bochs", "cirrus", "qxl", "virtio-gpu", "radeon", "mi0283qt")
+DEVICES = ("vkms", "vgem", "bochs", "cirrus", "qxl", "virtio-gpu", "radeon", "mi0283qt", "etnaviv", "i915")
 FAULTS = "fault-latency --size 4MiB --runs 1 --warm-up 0 --access all --phase cold --no-baseline --json faults.json"
 POPULATE = ("compare-populate --device vgem --device virtio_gpu --device qxl --size 4MiB --runs 1 --no-baseline "
             "--strategies lazy,map-populate,touch --json populate.json")
+VERIFY = "verify --device vgem --device qxl --device etnaviv --device i915 --json verify.json"
 TRACE = "trace --device vgem --device qxl --buffer dumb"
 # Whatever a tracing session could leave behind; drmbench itself never mounts tracefs.
 TRACER = ("( cd /sys/kernel/tracing && grep -H . current_tracer tracing_on max_graph_depth set_ftrace_filter "
@@ -43,6 +44,15 @@ CALLED = {
     "debian-newest": {"vgem": ["drm_gem_shmem_fault", "vmf_insert_pfn", "drm_gem_shmem_pfn_mkwrite"],
                       "qxl": ["ttm_bo_vm_fault", "ttm_bo_vm_fault_reserved", "insert_pfn"]},
 }
+# (case, driver) of what breaks a rule and is known to; nothing else may.
+KNOWN = {
+    "debian-5.10": {("content/fresh", "qxl"), ("ioctls/absurd-size", "etnaviv"), ("ioctls/no-bytes", "etnaviv"),
+                    ("limits/memory-cgroup", "etnaviv"), ("mmap-contract/private", "i915")},
+    "debian-6.12": {("ioctls/absurd-size", "etnaviv"), ("ioctls/no-bytes", "etnaviv"),
+                    ("limits/memory-cgroup", "etnaviv"), ("mmap-contract/private", "i915"),
+                    ("mmap-contract/private", "etnaviv")},
+}
+KNOWN["debian-newest"] = KNOWN["debian-6.12"]
 EXPECTED = {
     "debian-5.10": {"vkms": SHMEM, "vgem": SHMEM, "bochs-drm": TTM, "cirrus": SHMEM, "qxl": TTM,
                     "virtio_gpu": SHMEM, "radeon": TTM, "mi0283qt": DMA},
@@ -54,7 +64,7 @@ EXPECTED = {
 
 
 class Run:
-    """One boot of one kernel, and the two reports that came out of it."""
+    """One boot of one kernel, and the reports that came out of it."""
 
     def __init__(self, kernel: str, folder: Path) -> None:
         fetch(kernel)
@@ -64,7 +74,7 @@ class Run:
         self.cached = cached
         devices = [word for device in DEVICES for word in ("--device", device)]
         script = (
-            f"drmbench {FAULTS} >/dev/null && drmbench {POPULATE} >/dev/null && "
+            f"drmbench {FAULTS} >/dev/null && drmbench {POPULATE} >/dev/null && drmbench {VERIFY} >/dev/null && "
             "(test -e /sys/kernel/tracing/trace || mount -t tracefs tracefs /sys/kernel/tracing) && "
             f"{TRACER} >before && drmbench {TRACE} --step all --faults --json trace.json >/dev/null && "
             f"drmbench {TRACE} --step denied --json denied.json >/dev/null && {TRACER} >after"
@@ -79,6 +89,7 @@ class Run:
         self.path = folder / "faults.json"
         self.faults: dict[str, Any] = json.loads((folder / "faults.json").read_text())
         self.populate: dict[str, Any] = json.loads((folder / "populate.json").read_text())
+        self.verify: dict[str, Any] = json.loads((folder / "verify.json").read_text())
         self.trace: dict[str, Any] = json.loads((folder / "trace.json").read_text())
         self.denied: dict[str, Any] = json.loads((folder / "denied.json").read_text())
         self.tracer = [(folder / moment).read_text() for moment in ("before", "after")]
@@ -151,6 +162,16 @@ def test_populate_does_something_for_gem_shmem_before_5_16_only(run: Run) -> Non
         "vgem": shmem, "virtio_gpu": shmem, "qxl": "no-op",
     }
     assert {by["touch"] for by in verdicts.values()} == {"real"}
+
+
+def test_verify_finds_what_is_known_and_nothing_else(run: Run) -> None:
+    by_verdict: dict[str, set[tuple[str, str]]] = {}
+    for result in run.verify["results"]:
+        by_verdict.setdefault(result["verdict"], set()).add((result["case"], result["target"]["driver"]))
+    assert by_verdict.pop("known") == KNOWN[run.kernel]
+    assert sorted(by_verdict) == ["pass", "skip"], by_verdict.get("fail")
+    assert {driver for _case, driver in by_verdict["pass"]} == {"vgem", "qxl", "etnaviv", "i915"}
+    assert not {"known-outdated", "kernel-log-unread"} & {caveat["id"] for caveat in run.verify["caveats"]}
 
 
 def calls_of(step: dict[str, Any]) -> list[tuple[str, int]]:

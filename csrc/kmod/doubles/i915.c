@@ -38,9 +38,16 @@ static void i915_gem_close(struct drm_gem_object *gem, struct drm_file *file)
 	i915_windows_revoke(gem_to_bo(gem), file);
 }
 
+/* No PRIME, on any kernel: the core's own came in 6.6, and cannot map these objects. */
+static struct dma_buf *i915_gem_export(struct drm_gem_object *gem, int flags)
+{
+	return ERR_PTR(-ENOSYS);
+}
+
 static const struct drm_gem_object_funcs i915_gem_funcs = {
 	.free = i915_gem_free,
 	.close = i915_gem_close,
+	.export = i915_gem_export,
 };
 
 static int create_bo(struct drm_device *drm, struct drm_file *file, u64 *size, u32 *handle)
