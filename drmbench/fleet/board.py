@@ -53,6 +53,7 @@ def look_after(encoded: bytes, connection: Connection) -> None:
         os.dup2(noise.fileno(), 1)
         os.dup2(noise.fileno(), 2)
         answer = _answer(job, lambda stage: connection.send_bytes(stage.encode()), noise)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # nothing runs on the board any more
         with contextlib.suppress(OSError):
             connection.send_bytes(msgspec.json.encode(answer))
         connection.close()
