@@ -50,7 +50,7 @@ def _turbo(machine: Machine) -> Seen:
 def _smt(machine: Machine) -> Seen:
     if machine.files.number(f"{_CPU}/smt/active"):
         return Seen("note", "SMT is on: two threads share a core", f"echo off | sudo tee {_CPU}/smt/control")
-    return Seen("ok", f"SMT is {machine.files.line(f'{_CPU}/smt/control')}")
+    return Seen("ok", f"no two threads share a core (SMT: {machine.files.line(f'{_CPU}/smt/control')})")
 
 
 def _isolation(machine: Machine) -> Seen:
