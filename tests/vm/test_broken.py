@@ -33,11 +33,7 @@ OTHER_BYTES = "other bytes from offset 0x0 on"
 # What is wrong -> the cases whose rule it breaks, each with what it got. No other case of the groups may fail.
 NOTICED: dict[str, dict[str, str]] = {
     "wrong_errno": {"fake-offset/foreign-handle": "EINVAL"},
-    "interior_offset": {
-        "fake-offset/interior": "success",
-        # What maps interior pages is taken for TTM before 5.14, which promises another errno here.
-        "fake-offset/closed-but-mapped": "EINVAL",
-    },
+    "interior_offset": {"fake-offset/interior": "success"},
     "foreign_file": {"fake-offset/other-file": "success"},
     "stale_data": {"content/fresh": "what another buffer held"},
     # Whatever fills a whole buffer and looks at it again.
