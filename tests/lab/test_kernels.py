@@ -44,11 +44,9 @@ CALLED = {
     "debian-newest": {"vgem": ["drm_gem_shmem_fault", "vmf_insert_pfn", "drm_gem_shmem_pfn_mkwrite"],
                       "qxl": ["ttm_bo_vm_fault", "ttm_bo_vm_fault_reserved", "insert_pfn"]},
 }
-# (case, driver) of what breaks a rule and is known to; nothing else may. What qxl leaves uncleared may happen to be
-# memory that nobody has used yet.
-BY_CHANCE = {("content/fresh", "qxl")}
+# (case, driver) of what breaks a rule and is known to; nothing else may.
 KNOWN = {
-    "debian-5.10": {("ioctls/absurd-size", "etnaviv"), ("ioctls/no-bytes", "etnaviv"),
+    "debian-5.10": {("content/fresh", "qxl"), ("ioctls/absurd-size", "etnaviv"), ("ioctls/no-bytes", "etnaviv"),
                     ("limits/memory-cgroup", "etnaviv"), ("mmap-contract/private", "i915")},
     "debian-6.12": {("ioctls/absurd-size", "etnaviv"), ("ioctls/no-bytes", "etnaviv"),
                     ("limits/memory-cgroup", "etnaviv"), ("mmap-contract/private", "i915"),
@@ -170,14 +168,10 @@ def test_verify_finds_what_is_known_and_nothing_else(run: Run) -> None:
     by_verdict: dict[str, set[tuple[str, str]]] = {}
     for result in run.verify["results"]:
         by_verdict.setdefault(result["verdict"], set()).add((result["case"], result["target"]["driver"]))
-    known = by_verdict.pop("known")
-    assert known - BY_CHANCE == KNOWN[run.kernel]
-    assert run.kernel == "debian-5.10" or not known & BY_CHANCE
+    assert by_verdict.pop("known") == KNOWN[run.kernel]
     assert sorted(by_verdict) == ["pass", "skip"], by_verdict.get("fail")
     assert {driver for _case, driver in by_verdict["pass"]} == {"vgem", "qxl", "etnaviv", "i915"}
-    outdated = [note["message"] for note in run.verify["caveats"] if note["id"] == "known-outdated"]
-    assert [message for message in outdated if "content/fresh" not in message] == []
-    assert "kernel-log-unread" not in {note["id"] for note in run.verify["caveats"]}
+    assert not {"known-outdated", "kernel-log-unread"} & {caveat["id"] for caveat in run.verify["caveats"]}
 
 
 def calls_of(step: dict[str, Any]) -> list[tuple[str, int]]:
