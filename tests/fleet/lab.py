@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 BIN = Path(sys.executable).parent
 
@@ -120,15 +120,13 @@ class Lab:
 
     def add_places(self, tags: Mapping[str, Mapping[str, str]]) -> None:
         """A place for each service of that name, with these tags."""
-        def make(messages: Any, session: Any) -> list[Any]:
-            calls = []
+        def make(messages: Any, session: Any) -> Iterator[Any]:
             for name, tag in tags.items():
-                calls.append(session.stub.AddPlace(messages.AddPlaceRequest(name=name)))
-                calls.append(session.stub.AddPlaceMatch(messages.AddPlaceMatchRequest(
-                    placename=name, pattern=f"shelf/{name}/NetworkService")))
+                yield session.stub.AddPlace(messages.AddPlaceRequest(name=name))
+                yield session.stub.AddPlaceMatch(messages.AddPlaceMatchRequest(
+                    placename=name, pattern=f"shelf/{name}/NetworkService"))
                 if tag:
-                    calls.append(session.stub.SetPlaceTags(messages.SetPlaceTagsRequest(placename=name, tags=tag)))
-            return calls
+                    yield session.stub.SetPlaceTags(messages.SetPlaceTagsRequest(placename=name, tags=tag))
 
         self._do(make)
         self.places += tags
@@ -148,7 +146,8 @@ class Lab:
         self._until(look)
         return found
 
-    def _do(self, make: Callable[[Any, Any], list[Any]]) -> None:
+    def _do(self, make: Callable[[Any, Any], Iterable[Any]]) -> None:
+        """Call after call: one that is made is on its way, whether it is waited for or not."""
         from labgrid.remote.generated import labgrid_coordinator_pb2 as messages
 
         async def work() -> None:
