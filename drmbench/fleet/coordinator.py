@@ -106,17 +106,22 @@ class Coordinator:
         await self._call("ReleasePlace", name, placename=name)
 
     def _info(self, place: Any) -> PlaceInfo:  # noqa: ANN401 (labgrid ships no types)
-        services = sum(
+        tags = {one_line(key): one_line(value) for key, value in place.tags.items()}
+        return PlaceInfo(one_line(place.name), tags, one_line(place.acquired or ""), one_line(place.comment),
+                         self._services(place))
+
+    def _services(self, place: Any) -> int:  # noqa: ANN401 (labgrid ships no types)
+        """How many exported boards the place has."""
+        return sum(
             1 for exporter, groups in self._session.resources.items() for group, resources in groups.items()
             for resource_name, resource in resources.items()
             if resource.data.get("cls") == "NetworkService"
             and place.hasmatch((exporter, group, "NetworkService", resource_name))
         )
-        tags = {one_line(key): one_line(value) for key, value in place.tags.items()}
-        return PlaceInfo(one_line(place.name), tags, one_line(place.acquired or ""), one_line(place.comment), services)
 
     def _exported(self, name: str) -> bool:
-        return any(place.services for place in self.places() if place.name == name)
+        place = self._session.places.get(name)
+        return place is not None and self._services(place) > 0
 
     def _refuse_taken(self, place: Any) -> None:  # noqa: ANN401 (labgrid ships no types)
         if place.acquired:
