@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,9 @@ from lab import BIN, Lab, Service, free_port, running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+KEPT = Path(__file__).parents[2] / "build/test-reports/fleet.txt"
+"""Where what the run printed can be read afterwards."""
 
 KERNELS = {"stable": "debian-6.1", "newest": "debian-newest"}
 
@@ -43,6 +46,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             capture_output=True, text=True, timeout=600, check=False, stdin=subprocess.DEVNULL,
         )
         (folder / "stdout").write_text(ran.stdout)
+        KEPT.parent.mkdir(parents=True, exist_ok=True)
+        KEPT.write_text(ran.stdout)
         assert ran.returncode == 0, ran.stderr + ran.stdout
         yield folder / "fleet.json"
 
