@@ -68,10 +68,10 @@ class Options:
     size_bytes: int | None
     accesses: tuple[Access, ...]
     order: str
-    runs: int
     cpu: int | None
     seed: int
     baseline: bool
+    runs: int = 1
     phases: tuple[Phase, ...] = ()
     strategies: tuple[str, ...] = ()
     operations: tuple[str, ...] = ()

@@ -96,7 +96,7 @@ class Job(Generic[S, R]):
         notes += self.remarks_on_all(environment, results)
         repetition = _repetition(measurement)
         notes += caveats.about_repetition(
-            repetition, [reach for series in measurement.series for reach in reaches_percent(series)],
+            repetition, (reach for series in measurement.series for reach in reaches_percent(series)),
         )
         report = self.report(
             SCHEMA_VERSION, environment, _parameters(measurement), results, caveats.without_repeats(notes),

@@ -54,7 +54,7 @@ class TraceOptions:
 
     def measuring(self) -> Options:
         """The same for the loop over targets, which samples each once."""
-        return Options(self.devices, self.buffer, self.size_bytes, (self.access,), "sequential", 1, self.cpu, 1,
+        return Options(self.devices, self.buffer, self.size_bytes, (self.access,), "sequential", self.cpu, 1,
                        baseline=False, default_size_bytes=DEFAULT_SIZE_BYTES)
 
     def parameters(self) -> TraceParameters:

@@ -6,9 +6,13 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[1] / "tests"))
 
 import other_programs
 import own_loops
+from peak_memory import peak_mib
 from side_by_side import show
 
 from drmbench.calibration import calibrate
@@ -16,30 +20,18 @@ from drmbench.calibration import calibrate
 DRMBENCH = [sys.executable, "-m", "drmbench"]
 
 
-def peak_mib(device: str, size_bytes: int, *command: str) -> float:
-    """Peak resident memory of one measurement in a process of its own, less the mapping."""
-    # Not ru_maxrss, which a child inherits from this process, and that has had a mapping of 1 GiB.
-    program = (
-        "import re, sys; from drmbench import cli; status = cli.run(sys.argv[1:]); "
-        r"print(re.search(r'VmHWM:\s+(\d+) kB', open('/proc/self/status').read())[1]); sys.exit(status)"
-    )
-    ended = subprocess.run(
-        [sys.executable, "-c", program, *command, "--device", device, "--no-baseline", "--runs", "1",
-         "--format", "csv"],
-        check=True, stdout=subprocess.PIPE, text=True,
-    )
-    return int(ended.stdout.split()[-1]) / 1024 - size_bytes / (1 << 20)
-
-
 def memory() -> None:
-    """The same for two sizes, of the measurements that can be large."""
+    """The most memory beside the mapping, of one measurement in a process of its own, for two sizes."""
     commands = {
-        "fault-latency": lambda size: ("fault-latency", "--size", size),
-        "scale": lambda size: ("scale", "--threads", "2", "--size", size),
-        "scale --size-sweep": lambda size: ("scale", "--size-sweep", f"{size}..{size}"),
+        "fault-latency": "fault-latency --size {0}MiB",
+        "scale": "scale --threads 2 --size {0}MiB",
+        "scale --size-sweep": "scale --size-sweep {0}MiB..{0}MiB",
     }
     for name, words in commands.items():
-        small, large = (peak_mib("memfd", size, *words(str(size))) for size in (64 << 20, 1 << 30))
+        small, large = (
+            peak_mib(f"{words.format(mib)} --device memfd --no-baseline --runs 1 --format csv") - mib
+            for mib in (64, 1024)
+        )
         print(f"peak memory of {name} beside the memfd mapping: 64 MiB {small:.0f} MiB, 1 GiB {large:.0f} MiB, "
               f"{large - small:.0f} MiB more")
 

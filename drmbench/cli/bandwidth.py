@@ -42,7 +42,7 @@ def command(
     stores = bool(set(operation_names) - {"read", "copy-from"})
     options = Options(
         devices=devices, buffer=buffer, size_bytes=size_bytes, accesses=("write",) if stores else ("read",),
-        order="sequential", runs=runs or 1, repeats=asked_repeats(runs, precision_percent, time_budget_s, warm_up),
+        order="sequential", repeats=asked_repeats(runs, precision_percent, time_budget_s, warm_up),
         cpu=cpu, seed=seed, baseline=not no_baseline, operations=operation_names,
     )
     return measure_and_report(run_bandwidth, options, json_path, format_name, html_path=html_path, svg=svg,

@@ -66,7 +66,7 @@ def command(
     from drmbench.measurement import Options  # noqa: PLC0415
 
     options = Options(
-        devices=devices, buffer=None, size_bytes=size_bytes, accesses=(), order=order, runs=1, cpu=cpu, seed=seed,
+        devices=devices, buffer=None, size_bytes=size_bytes, accesses=(), order=order, cpu=cpu, seed=seed,
         baseline=False, repeats=asked_repeats(runs, precision_percent, time_budget_s, warm_up), phases=("cold", "warm"),
     )
     return live_and_report(

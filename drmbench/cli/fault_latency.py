@@ -41,7 +41,7 @@ def command(
 
     options = Options(
         devices=devices, buffer=buffer, size_bytes=size_bytes, accesses=accesses(access), order=order,
-        runs=runs or 1, repeats=asked_repeats(runs, precision_percent, time_budget_s, warm_up), cpu=cpu, seed=seed,
+        repeats=asked_repeats(runs, precision_percent, time_budget_s, warm_up), cpu=cpu, seed=seed,
         baseline=not no_baseline,
         phases=tuple(p for p in ("cold", "warm") if phase in {p, "both"}),
     )

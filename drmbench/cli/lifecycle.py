@@ -47,7 +47,7 @@ def command(
 
     options = Options(
         devices=devices, buffer=buffer, size_bytes=max(sizes_bytes), accesses=("write",), order="sequential",
-        runs=runs or 1, repeats=asked_repeats(runs, precision_percent, time_budget_s, warm_up), cpu=cpu, seed=seed,
+        repeats=asked_repeats(runs, precision_percent, time_budget_s, warm_up), cpu=cpu, seed=seed,
         baseline=not no_baseline, sizes=sizes_bytes, live_fixed=live is not None,
         live_buffers=live or live_counts(DEFAULT_LIVE), cycles=cycles,
     )

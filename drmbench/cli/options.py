@@ -185,19 +185,14 @@ def save_baseline_option(command: F) -> F:
 
 
 def measuring_options(command: F) -> F:
-    """--device, --buffer, --size, --access, --order, repeat_options, --cpu, --seed, --no-baseline, --save-baseline."""
+    """subject_options(), --access, --order, repeating_options()."""
     for option in reversed((
         subject_options("Default: 64MiB, halved until it fits the device."),
         click.option("--access", type=click.Choice([*ACCESSES, "all"]), default="write", show_default=True,
                      help="How pages are touched."),
         click.option("--order", type=order, default="sequential", show_default=True,
                      metavar="ORDER", help="sequential, reverse, random or stride:N (pages)."),
-        repeat_options,
-        click.option("--cpu", type=click.IntRange(0), help="Measure on this CPU only."),
-        click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True,
-                     help="For --order random, and the order in which targets take turns."),
-        click.option("--no-baseline", is_flag=True, help="Leave out anon and memfd, the floor to compare with."),
-        save_baseline_option,
+        repeating_options("For --order random, and the order in which targets take turns."),
     )):
         command = option(command)
     return command

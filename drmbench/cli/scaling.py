@@ -74,7 +74,7 @@ def options_for(*, devices: tuple[str, ...], buffer: str | None, size_bytes: int
                               "--size": size_bytes})
         return Options(
             devices=devices, buffer=buffer, size_bytes=size_sweep[0], accesses=chosen_access, order="sequential",
-            runs=1, repeats=repeats, cpu=cpu, seed=0, baseline=baseline, phases=phases, size_sweep=size_sweep,
+            repeats=repeats, cpu=cpu, seed=0, baseline=baseline, phases=phases, size_sweep=size_sweep,
             floor=FLOOR,
         )
     if cpu is not None:
@@ -86,7 +86,7 @@ def options_for(*, devices: tuple[str, ...], buffer: str | None, size_bytes: int
     if not threads and not processes:
         threads = processes = worker_counts(max_workers or len(cpus_to_use()))
     return Options(
-        devices=devices, buffer=buffer, size_bytes=size_bytes, accesses=chosen_access, order="sequential", runs=1,
+        devices=devices, buffer=buffer, size_bytes=size_bytes, accesses=chosen_access, order="sequential",
         repeats=repeats, cpu=None, seed=0, baseline=baseline, phases=phases, default_size_bytes=DEFAULT_SIZE_BYTES,
         layouts=layouts, threads=threads or (), processes=processes or (), floor=FLOOR,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from drmbench.stress.traits import SPECIAL
 
 if TYPE_CHECKING:
-    from drmbench.stress.state import State, Vma
+    from drmbench.stress.state import Run, State, Vma
     from drmbench.stress.steps import Advice, Advise, Prot
 
 NUMBERS: dict[Advice, int] = {
@@ -30,19 +30,25 @@ _POPULATES: dict[Advice, tuple[Prot, ...]] = {"populate-read": ("read", "write")
 def advise(state: State, step: Advise) -> int:
     """The errno, 0 for success; the state knows afterwards what a fork() leaves out.
 
-    VMAs are taken in order: the first that refuses ends it; holes are passed over and are ENOMEM in the end.
+    VMAs are taken in order: the first that refuses ends it; holes are passed over and are ENOMEM in the end. Since
+    6.10 a hole ends MADV_POPULATE_READ and _WRITE at once: page by page has replaced that walk for them.
     """
-    if step.advice in _POPULATES:
-        return _populate(state, step, _POPULATES[step.advice])
+    prots = _POPULATES.get(step.advice)
+    if prots is not None and not state.traits.populate:
+        return errno.EINVAL
     last = step.first + step.count
     if step.advice in CHANGES_FLAGS:
         state.split(step.mapping, step.first, last)
     holes = False
     for run in list(state.runs(step.mapping, step.first, last)):
-        number = 0 if run.vma is None else _on_vma(state, run.vma, step.advice)
+        if run.vma is None:
+            if prots is not None and not state.traits.past_holes:
+                return errno.ENOMEM
+            holes = True
+            continue
+        number = _on_vma(state, run.vma, step.advice) if prots is None else _populate(state, run, run.vma, prots)
         if number:
             return number
-        holes |= run.vma is None
     return errno.ENOMEM if holes else 0
 
 
@@ -63,24 +69,8 @@ def _on_vma(state: State, vma: Vma, advice: Advice) -> int:
     return 0
 
 
-def _populate(state: State, step: Advise, prots: tuple[Prot, ...]) -> int:
-    """EINVAL on VM_IO, VM_PFNMAP or without the permission, ENOMEM in a hole, EFAULT behind the buffer's end.
-
-    A hole is told of in the end or at once: the walk over VMAs that holds for other advice was this one's, too, up to
-    6.9, and has since made way for one page by page.
-    """
-    if not state.traits.populate:
+def _populate(state: State, run: Run, vma: Vma, prots: tuple[Prot, ...]) -> int:
+    """EINVAL on VM_IO, VM_PFNMAP or without the permission, EFAULT behind the buffer's end."""
+    if state.traits.flags(prime=vma.prime) & {"io", "pf"} or vma.prot not in prots:
         return errno.EINVAL
-    holes = False
-    for run in state.runs(step.mapping, step.first, step.first + step.count):
-        vma = run.vma
-        if vma is None:
-            if not state.traits.past_holes:
-                return errno.ENOMEM
-            holes = True
-            continue
-        if state.traits.flags(prime=vma.prime) & {"io", "pf"} or vma.prot not in prots:
-            return errno.EINVAL
-        if vma.index + run.first - vma.first + run.pages > vma.body.pages:
-            return errno.EFAULT
-    return errno.ENOMEM if holes else 0
+    return errno.EFAULT if vma.index + run.first - vma.first + run.pages > vma.body.pages else 0

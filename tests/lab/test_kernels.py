@@ -45,14 +45,13 @@ CALLED = {
                       "qxl": ["ttm_bo_vm_fault", "ttm_bo_vm_fault_reserved", "insert_pfn"]},
 }
 # (case, driver) of what breaks a rule and is known to; nothing else may.
+ON_ALL = {("ioctls/absurd-size", "etnaviv"), ("ioctls/no-bytes", "etnaviv"), ("limits/memory-cgroup", "etnaviv"),
+          ("mmap-contract/private", "i915")}
 KNOWN = {
-    "debian-5.10": {("content/fresh", "qxl"), ("ioctls/absurd-size", "etnaviv"), ("ioctls/no-bytes", "etnaviv"),
-                    ("limits/memory-cgroup", "etnaviv"), ("mmap-contract/private", "i915")},
-    "debian-6.12": {("ioctls/absurd-size", "etnaviv"), ("ioctls/no-bytes", "etnaviv"),
-                    ("limits/memory-cgroup", "etnaviv"), ("mmap-contract/private", "i915"),
-                    ("mmap-contract/private", "etnaviv")},
+    "debian-5.10": {*ON_ALL, ("content/fresh", "qxl")},
+    "debian-6.12": {*ON_ALL, ("mmap-contract/private", "etnaviv")},
+    "debian-newest": {*ON_ALL, ("mmap-contract/private", "etnaviv")},
 }
-KNOWN["debian-newest"] = KNOWN["debian-6.12"]
 EXPECTED = {
     "debian-5.10": {"vkms": SHMEM, "vgem": SHMEM, "bochs-drm": TTM, "cirrus": SHMEM, "qxl": TTM,
                     "virtio_gpu": SHMEM, "radeon": TTM, "mi0283qt": DMA},
